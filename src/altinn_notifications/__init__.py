@@ -1,0 +1,3 @@
+"""Altinn Notifications: one-way messages from public agencies to citizens and businesses."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Who is calling: the one place that parses tokens (spec 11)."""

@@ -1,0 +1,128 @@
+"""What the service hands to a provider, and what a provider may answer.
+
+A provider is one class with `name` and `send`. It never raises for what happens on the wire: every end of a call is
+one of the four outcomes below, so that the caller must decide on each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Attachment:
+    """One file of a composed email, already downloaded."""
+
+    filename: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OutgoingEmail:
+    """One email to one address. Its representation says nothing about people or text."""
+
+    notification_id: UUID
+    operation_id: UUID
+    """Our id of this submission; a repeat after an unknown outcome carries the same one (spec 09, 3.1 and 8.1)."""
+    from_address: str
+    to_address: str
+    subject: str
+    body: str
+    is_html: bool
+    attachments: tuple[Attachment, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"OutgoingEmail({self.notification_id})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OutgoingSms:
+    """One SMS to one number. Its representation says nothing about people or text."""
+
+    notification_id: UUID
+    sender: str
+    mobile_number: str
+    """As stored; the adapter rewrites it to the form its gateway wants (spec 10, 4)."""
+    body: str
+    validity: timedelta
+    """How long the gateway may keep trying."""
+
+    def __repr__(self) -> str:
+        return f"OutgoingSms({self.notification_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has taken the message over. `reference` is what its delivery reports will carry, if it gave one."""
+
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider will never take this message; `result` is the final stored result, `detail` is safe to show."""
+
+    result: str
+    detail: str
+
+
+class Scope(Enum):
+    """How much a temporary failure concerns."""
+
+    PROVIDER = "provider"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The provider has taken nothing now and may later.
+
+    With scope `PROVIDER` everything to this provider waits; with `MESSAGE` only this one does. `retry_after` is the
+    provider's own wish, if it had one. `misconfigured` marks what only an operator can mend, such as a wrong password.
+    """
+
+    scope: Scope
+    detail: str
+    retry_after: timedelta | None = None
+    misconfigured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can say whether the provider took the message (no answer in time, connection lost after the request)."""
+
+    detail: str
+
+
+Outcome = Accepted | Refused | Deferred | Unknown
+
+
+class EmailProvider(Protocol):
+    """Carries email."""
+
+    name: str
+
+    async def send(self, email: OutgoingEmail) -> Outcome:
+        """Hand one email over. Does not raise for anything that happens on the wire."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class SmsProvider(Protocol):
+    """Carries SMS."""
+
+    name: str
+
+    async def send(self, sms: OutgoingSms) -> Outcome:
+        """Hand one SMS over. Does not raise for anything that happens on the wire."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

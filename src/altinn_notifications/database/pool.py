@@ -1,0 +1,107 @@
+"""A pool of PostgreSQL connections, with jsonb as Python values."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL cannot be reached or is shutting down; the work was not done and may be repeated."""
+
+
+CONNECTION_ERRORS = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What asyncpg raises when the server is away, as opposed to when a statement is wrong."""
+
+
+class Database:
+    """One process's connections. `fetch` and its kin run one statement in its own transaction."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], url: str) -> None:
+        self._pool = pool
+        self.url = url
+
+    @classmethod
+    async def connect(cls, url: str, *, pool_size: int = 10) -> Database:
+        """Open the pool. Raises `DatabaseUnavailable` when the server does not answer."""
+        try:
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=pool_size, init=prepare_connection, max_inactive_connection_lifetime=60
+            )
+        except CONNECTION_ERRORS as error:
+            raise DatabaseUnavailable(describe(error)) from error
+        return cls(pool, url)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """Run one statement and return its rows."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:
+        """Run one statement and return its first row."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """Run one statement and return the first column of its first row."""
+        async with self.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run one statement and return PostgreSQL's command tag."""
+        async with self.connection() as connection:
+            return await connection.execute(query, *args)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection. Raises `DatabaseUnavailable` when the server is away."""
+        try:
+            async with self._pool.acquire() as connection:
+                yield connection
+        except CONNECTION_ERRORS as error:
+            raise DatabaseUnavailable(describe(error)) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Borrow a connection inside a transaction that commits unless an exception leaves the block."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Read and write jsonb as Python values."""
+    await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def describe(error: BaseException) -> str:
+    """A short reason without addresses or secrets, for a person."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Rows as columns, the form in which `unnest` takes many rows in one statement."""
+    return [list(column) for column in zip(*rows, strict=True)]

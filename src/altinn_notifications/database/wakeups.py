@@ -1,0 +1,87 @@
+"""Wake-ups between processes: a commit here is work there, a moment later (design promise 10).
+
+A `NOTIFY` makes every commit wait for one global lock, so it never rides in a transaction that does the work: a
+process sends at most one per topic and interval, after the commit. A wake-up that is lost costs only the time until the
+sleeper looks again by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from altinn_notifications.database.pool import Database
+
+CHANNEL: Final = "altinn_notifications"
+DUE_ORDERS: Final = "due-orders"
+NOTIFICATIONS: Final = "notifications"
+REPORTS: Final = "reports"
+log = structlog.get_logger()
+
+
+class Wakeups:
+    """Sends and receives wake-ups for the topics `DUE_ORDERS`, `NOTIFICATIONS` and `REPORTS`."""
+
+    def __init__(self, db: Database, *, interval: float = 0.01) -> None:
+        self._db = db
+        self._interval = interval
+        self._events: dict[str, list[asyncio.Event]] = {}
+        self._outgoing: set[str] = set()
+        self._sender: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    def subscribe(self, *topics: str) -> asyncio.Event:
+        """An event that is set whenever one of `topics` is woken, here or in another process."""
+        event = asyncio.Event()
+        for topic in topics:
+            self._events.setdefault(topic, []).append(event)
+        return event
+
+    def wake(self, topic: str) -> None:
+        """Wake everyone who waits for `topic`: this process now, the others within the interval (seconds)."""
+        self._ring(topic)
+        self._outgoing.add(topic)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send())
+
+    async def listen(self) -> None:
+        """Receive other processes' wake-ups until cancelled; reconnects by itself when the server comes back."""
+        while True:
+            try:
+                await self._listen_once()
+            except CONNECTION_ERRORS:
+                log.warning("wakeups_disconnected")
+            for topic in self._events:  # whatever happened while nobody listened
+                self._ring(topic)
+            await asyncio.sleep(1)
+
+    async def _listen_once(self) -> None:
+        connection = await asyncpg.connect(self._db.url)
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        try:
+            await connection.add_listener(CHANNEL, lambda *args: self._ring(str(args[3])))
+            await closed.wait()
+        finally:
+            await connection.close()
+
+    async def _send(self) -> None:
+        while self._outgoing:
+            await asyncio.sleep(0)
+            topics, self._outgoing = self._outgoing, set()
+            try:
+                for topic in topics:
+                    await self._db.execute("SELECT pg_notify($1, $2)", CHANNEL, topic)
+            except DatabaseUnavailable:
+                log.warning("wakeup_not_sent")
+            await asyncio.sleep(self._interval)
+
+    def _ring(self, topic: str) -> None:
+        for event in self._events.get(topic, ()):
+            event.set()

@@ -1,0 +1,1 @@
+"""Due orders become notifications (spec 08, 4 to 9)."""

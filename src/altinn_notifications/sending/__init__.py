@@ -1,0 +1,1 @@
+"""Notifications become provider calls, in claimed batches (spec 08, 10)."""

@@ -1,0 +1,218 @@
+"""All settings: typed, read once at start from `NOTIFICATIONS_*` variables, passed in from there.
+
+A wrong value stops the start and names its variable. Names and defaults follow the original's (spec README), so that
+an operator finds them again; `docs/settings.md` lists every one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where the service runs. Only `LOCAL` starts the simulator; `PRODUCTION` refuses everything made for tests."""
+
+    LOCAL = "local"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Group(BaseSettings):
+    """Base of every group: frozen, and an unknown name is an error rather than silence."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+
+class GeneralSettings(Group):
+    """`NOTIFICATIONS_*`"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_", frozen=True, extra="ignore")
+
+    environment: Environment = Environment.LOCAL
+    base_uri: str = Field("http://localhost:5090", description="start of every link and Location header")
+    host: str = Field("127.0.0.1", description="address the API listens on")
+    port: PositiveInt = Field(5090, description="port the API listens on")
+    openapi: bool = Field(default=True, description="serve the OpenAPI document and its page")
+    console: bool = Field(default=True, description="serve the console's pages; off in production unless set")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
+    log_format: Literal["text", "json"] = Field("text", description="for a person or for a log store")
+
+
+class DatabaseSettings(Group):
+    """`NOTIFICATIONS_DATABASE_*`"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_DATABASE_", frozen=True, extra="forbid")
+
+    url: SecretStr | None = Field(None, description="PostgreSQL 15 or newer; unset: the embedded server")
+    directory: Path = Field(Path("data/postgresql"), description="data folder of the embedded server")
+    pool_size: PositiveInt = Field(10, description="connections of one process")
+
+
+class AuthenticationSettings(Group):
+    """`NOTIFICATIONS_AUTHENTICATION_*` (spec 11)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_AUTHENTICATION_", frozen=True, extra="forbid")
+
+    openid_base_url: str = Field(
+        "http://localhost:5101/authentication/api/v1/openid/",
+        description="issuer whose .well-known/openid-configuration names the signing keys",
+    )
+    cookie_name: str = Field("AltinnStudioRuntime", description="cookie that may carry the token")
+    cookies: bool = Field(default=True, description="accept tokens in cookies")
+    clock_skew_seconds: NonNegativeInt = Field(10, description="tolerance on exp and nbf")
+    validate_issuer: bool = Field(default=False, description="demand that iss equals the discovered issuer")
+    certificate_directory: Path | None = Field(
+        None, description="folder of <issuer>-access-token-public-cert.pem files for platform access tokens"
+    )
+    certificate_url: str | None = Field(
+        "http://localhost:5101/sim/keys/", description="where the same files are fetched over HTTP; unset: nowhere"
+    )
+    certificate_cache_seconds: PositiveInt = Field(3600, description="how long a certificate is remembered")
+
+
+class NotificationSettings(Group):
+    """`NOTIFICATIONS_NOTIFICATION_*` (spec 08, 18)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_NOTIFICATION_", frozen=True, extra="forbid")
+
+    default_email_from_address: str = Field("noreply@altinn.cloud", description="when an order names no sender")
+    default_sms_sender_number: str = Field("Altinn", description="when an order names no sender")
+    sms_send_window_start_hour: Annotated[int, Field(ge=0, le=23)] = Field(9, description="Oslo hour, exclusive")
+    sms_send_window_end_hour: Annotated[int, Field(ge=1, le=24)] = Field(17, description="Oslo hour, exclusive")
+    email_publish_batch_size: PositiveInt = Field(500, description="emails claimed at once")
+    sms_publish_batch_size: PositiveInt = Field(500, description="SMS claimed at once")
+    composed_email_publish_batch_size: PositiveInt = Field(50, description="composed emails claimed at once")
+    email_publish_concurrency: PositiveInt = Field(64, description="emails handed over at the same time, per worker")
+    sms_publish_concurrency: PositiveInt = Field(64, description="SMS handed over at the same time, per worker")
+    composed_email_publish_concurrency: PositiveInt = Field(10, description="composed emails at the same time")
+    past_due_orders_batch_size: PositiveInt = Field(500, description="orders claimed at once")
+    past_due_orders_retry_delay_ms: PositiveInt = Field(60_000, description="wait after a failed look-up or condition")
+    processing_error_retry_seconds: PositiveInt = Field(1800, description="wait after an error nobody foresaw")
+    claim_lease_seconds: PositiveInt = Field(300, description="after this a dead worker's claim is free again")
+    termination_batch_size: PositiveInt = Field(100, description="expired notifications ended in one transaction")
+    expiry_offset_seconds: NonNegativeInt = Field(300, description="grace after expiry before Failed_TTL")
+    status_feed_max_page_size: PositiveInt = Field(500, description="most entries of one feed page")
+    status_feed_cleanup_batch_size: PositiveInt = Field(10_000, description="old feed entries deleted by one trigger")
+    stale_contact_creators: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("skd",), description="creators whose person look-ups always use stale contact data (comma-separated)"
+    )
+    sms_unknown_outcome: Literal["Retry", "Hold"] = Field("Retry", description="what follows an unknown SMS outcome")
+    sms_unknown_outcome_hold_creators: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="creators whose SMS of unknown outcome are never repeated (comma-separated)"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: object) -> object:
+        if isinstance(values, dict):
+            for name in ("stale_contact_creators", "sms_unknown_outcome_hold_creators"):
+                if isinstance(values.get(name), str):
+                    values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
+        return values
+
+    @model_validator(mode="after")
+    def _window_opens_before_it_closes(self) -> NotificationSettings:
+        if self.sms_send_window_start_hour >= self.sms_send_window_end_hour:
+            msg = "sms_send_window_start_hour must be before sms_send_window_end_hour"
+            raise ValueError(msg)
+        return self
+
+
+class EmailSettings(Group):
+    """`NOTIFICATIONS_EMAIL_*` (spec 09, 11)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_EMAIL_", frozen=True, extra="forbid")
+
+    smtp_host: str = Field("localhost", description="relay that takes our mail")
+    smtp_port: PositiveInt = Field(5125, description="its port; 587 at most relays")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field("none", description="how the connection is secured")
+    smtp_username: str | None = Field(None, description="unset: no authentication")
+    smtp_password: SecretStr | None = Field(None, description="password of smtp_username")
+    smtp_timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for one reply")
+    smtp_connections: PositiveInt = Field(32, description="connections kept open by one worker")
+    message_id_domain: str = Field("altinn.cloud", description="right side of Message-ID")
+    bounce_domain: str | None = Field(None, description="domain of the envelope sender; unset: the from address")
+    bounce_local_part: str = Field("bounce", description="local part of the envelope sender, before +<operation id>")
+    max_message_bytes: PositiveInt = Field(10_485_760, description="largest encoded message")
+    delivered_without_bounce_after_seconds: int = Field(
+        3600, description="accepted mail without a report counts as delivered then; negative: never"
+    )
+    intermittent_error_delay_seconds: PositiveInt = Field(60, description="pause after a provider-wide failure")
+    message_retry_seconds: Annotated[tuple[int, ...], NoDecode] = Field(
+        (60, 300, 900, 1800, 3600), description="waits after a temporary refusal of one mail; the last one repeats"
+    )
+    report_access_key: SecretStr | None = Field(None, description="key of the report webhook; unset: nobody gets in")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: object) -> object:
+        return _numbers(values, "message_retry_seconds")
+
+
+class SmsSettings(Group):
+    """`NOTIFICATIONS_SMS_*` (spec 10, 13)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_SMS_", frozen=True, extra="forbid")
+
+    gateway_endpoint: str = Field("http://localhost:5101/sms/gateway", description="LINK Mobility's XML gateway")
+    gateway_username: str = Field("", description="account at the gateway")
+    gateway_password: SecretStr = Field(SecretStr(""), description="its password")
+    gateway_timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for an answer")
+    gateway_retry_seconds: Annotated[tuple[int, ...], NoDecode] = Field(
+        (300, 600, 900, 1800), description="waits after a gateway error; the last one repeats"
+    )
+    unicode_when_needed: bool = Field(default=False, description="send text outside the GSM alphabet as UCS-2")
+    report_username: str = Field("", description="user of the report endpoint; empty: nobody gets in")
+    report_password: SecretStr = Field(SecretStr(""), description="its password")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: object) -> object:
+        return _numbers(values, "gateway_retry_seconds")
+
+
+class SimulatorSettings(Group):
+    """`NOTIFICATIONS_SIMULATOR_*` (spec 13)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_SIMULATOR_", frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=True, description="`run` starts the local platform too; never in production")
+    host: str = Field("127.0.0.1", description="address the local platform listens on")
+    port: PositiveInt = Field(5101, description="port of the local platform")
+    smtp_port: PositiveInt = Field(5125, description="port of its mailbox")
+    report_delay_ms: NonNegativeInt = Field(2000, description="time from acceptance to delivery report")
+    service_url: str = Field("http://localhost:5090", description="where reports and /notifications requests go")
+
+
+class Settings:
+    """Every group, read from the environment."""
+
+    def __init__(  # noqa: PLR0913 - one argument per group
+        self,
+        *,
+        general: GeneralSettings | None = None,
+        database: DatabaseSettings | None = None,
+        authentication: AuthenticationSettings | None = None,
+        notification: NotificationSettings | None = None,
+        email: EmailSettings | None = None,
+        sms: SmsSettings | None = None,
+        simulator: SimulatorSettings | None = None,
+    ) -> None:
+        self.general = general or GeneralSettings()
+        self.database = database or DatabaseSettings()
+        self.authentication = authentication or AuthenticationSettings()
+        self.notification = notification or NotificationSettings()
+        self.email = email or EmailSettings()
+        self.sms = sms or SmsSettings()
+        self.simulator = simulator or SimulatorSettings()
+
+
+def _numbers(values: object, name: str) -> object:
+    if isinstance(values, dict) and isinstance(values.get(name), str):
+        values[name] = tuple(int(part) for part in values[name].split(","))
+    return values

@@ -1,0 +1,1 @@
+"""The local platform (spec 13): the other side of every protocol, on one machine."""

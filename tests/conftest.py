@@ -1,0 +1,80 @@
+"""Shared fixtures: one embedded PostgreSQL per test run, one migrated database per test, copied from a template."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from altinn_notifications.clock import FixedClock
+from altinn_notifications.database.embedded import EmbeddedServer
+from altinn_notifications.database.migrate import migrate
+from altinn_notifications.database.pool import Database
+from support.times import NOON
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+TEMPLATE = "notifications_template"
+SERVER = "TEST_POSTGRESQL_URL"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server once, in the process that controls the others."""
+    if hasattr(config, "workerinput") or SERVER in os.environ:
+        return
+    directory = tempfile.TemporaryDirectory(prefix="notifications-test-")
+    server = EmbeddedServer(Path(directory.name) / "postgresql", durable=False)
+    server.start()
+    config.add_cleanup(directory.cleanup)
+    config.add_cleanup(server.stop)
+    config.add_cleanup(_forget_server)
+    asyncio.run(_create_template(server.url("postgres"), server.url(TEMPLATE)))
+    os.environ[SERVER] = server.url("{database}")
+
+
+def _forget_server() -> None:
+    os.environ.pop(SERVER, None)
+
+
+async def _create_template(admin_url: str, template_url: str) -> None:
+    admin = await asyncpg.connect(admin_url)
+    await admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    await migrate(template_url)
+    await admin.close()
+
+
+def url_of(database: str) -> str:
+    """Connection URL of a database on the test server."""
+    return os.environ[SERVER].replace("{database}", database).replace("%7Bdatabase%7D", database)
+
+
+@pytest.fixture
+async def database_url() -> AsyncIterator[str]:
+    """A migrated database of one test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(url_of("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    yield url_of(name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """A pool on the test's own database."""
+    database = await Database.connect(database_url, pool_size=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at noon and is turned by the test."""
+    return FixedClock(NOON)

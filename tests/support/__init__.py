@@ -1,0 +1,1 @@
+"""Factories and peers that tests share."""
