@@ -7,12 +7,10 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from altinn_notifications.orders.model import NotificationChannel, SendingTimePolicy
+from altinn_notifications.orders.model import SendingTimePolicy
 
 if TYPE_CHECKING:
     from datetime import date
-
-    from altinn_notifications.orders.model import Order
 
 OSLO: Final = ZoneInfo("Europe/Oslo")
 LIFETIME: Final = timedelta(hours=48)
@@ -47,15 +45,6 @@ def sms_expiry(requested: datetime, policy: SendingTimePolicy | None, window: Se
         return due + LIFETIME
     days = 2 if _time_of_day(due) < timedelta(hours=window.start_hour) else 3
     return _opening(due.astimezone(OSLO).date() + timedelta(days=days), window)
-
-
-def order_deadline(order: Order, window: SendWindow) -> datetime:
-    """When the last notification that the order could become would expire, in UTC. Source: spec 08, 5.4."""
-    by_email = email_expiry(order.requested_send_time)
-    if order.channel is NotificationChannel.EMAIL:
-        return by_email
-    by_sms = sms_expiry(order.requested_send_time, order.sms_policy, window)
-    return by_sms if order.channel is NotificationChannel.SMS else max(by_email, by_sms)
 
 
 def in_send_window(now: datetime, window: SendWindow) -> bool:

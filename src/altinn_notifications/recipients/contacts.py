@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from altinn_notifications.orders.model import Recipient
@@ -50,6 +51,9 @@ Contacts = Mapping[Identity, Contact]
 
 Names = Mapping[Identity, str]
 """The names found; empty for a party that is known without a name, absent for one that is not known."""
+
+NO_CONTACTS: Final[Contacts] = MappingProxyType({})
+NO_NAMES: Final[Names] = MappingProxyType({})
 
 
 def identity_of(recipient: Recipient) -> Identity | None:

@@ -10,7 +10,7 @@ from altinn_notifications.lifecycle import Channel, EmailResult, SmsResult
 from altinn_notifications.orders.model import ContentType
 from altinn_notifications.processing.expiry import email_expiry, sms_expiry
 from altinn_notifications.recipients.channel_choice import targets
-from altinn_notifications.recipients.contacts import Kind, identity_of
+from altinn_notifications.recipients.contacts import NO_CONTACTS, NO_NAMES, Kind, identity_of
 from altinn_notifications.recipients.keywords import has_keywords, personalised
 
 if TYPE_CHECKING:
@@ -57,9 +57,12 @@ class _Text:
     segments: int | None = None
 
 
-def drafts_for_order(order: Order, contacts: Contacts, names: Names, *, window: SendWindow) -> list[Draft]:
+def drafts_for_order(
+    order: Order, contacts: Contacts = NO_CONTACTS, names: Names = NO_NAMES, *, window: SendWindow
+) -> list[Draft]:
     """Everything the order becomes: emails first, then SMS, each in the order's sequence of recipients.
 
+    Without `contacts` and `names` only the direct addresses count.
     A reserved person gets one failed draft unless the order ignores reservations; so does who has no address. Both
     have an empty destination. Raises `TextMissing`. Source: spec 08, 9.1.
     """
