@@ -48,6 +48,11 @@ def process_of(directory: Path) -> psutil.Process:
     return psutil.Process(int((directory / "cluster" / "postmaster.pid").read_text().split()[0]))
 
 
+def start_and_die(directory: Path) -> None:
+    starter = subprocess.run([sys.executable, "-c", START_AND_DIE, str(directory)], check=False)
+    assert starter.returncode == -signal.SIGKILL
+
+
 async def value(server: EmbeddedServer, query: str, database: str = "notifications") -> object:
     connection = await asyncpg.connect(server.url(database))
     try:
@@ -80,8 +85,7 @@ def test_a_url_names_its_database_as_given(server: EmbeddedServer) -> None:
 
 
 def test_a_server_whose_starter_was_killed_is_found_and_can_be_stopped(directory: Path) -> None:
-    starter = subprocess.run([sys.executable, "-c", START_AND_DIE, str(directory)], check=False)
-    assert starter.returncode == -signal.SIGKILL
+    start_and_die(directory)
     orphan = process_of(directory)
     heir = EmbeddedServer(directory, durable=False)
     heir.start()
@@ -126,7 +130,7 @@ async def test_two_starters_share_one_server_and_the_last_one_stops_it(directory
 
 @pytest.fixture
 def moved(directory: Path) -> Iterator[EmbeddedServer]:
-    EmbeddedServer(directory, durable=False).start()
+    start_and_die(directory)
     longer = directory.parent / ("x" * 120)
     directory.rename(longer)
     yield EmbeddedServer(longer, durable=False)
