@@ -25,7 +25,9 @@ CREATE TABLE orders (
     channel text NOT NULL,
     sms_policy smallint,
     resource_id text,
-    content jsonb NOT NULL              -- recipients, templates and the rest of what was ordered
+    email jsonb,                        -- the templates stand apart: a send needs them without the recipients
+    sms jsonb,
+    content jsonb NOT NULL              -- recipients and the rest of what was ordered
 );
 CREATE INDEX orders_by_reference ON orders (creator, senders_reference) WHERE senders_reference IS NOT NULL;
 
@@ -41,7 +43,7 @@ CREATE TABLE order_states (
     is_retry boolean NOT NULL DEFAULT false,
     failing_since timestamptz           -- first dependency failure of the present run of failures
 ) WITH (fillfactor = 80);
-CREATE INDEX order_states_waking ON order_states (wake_at, order_id) WHERE status IN ('Registered', 'Processing');
+CREATE INDEX order_states_waking ON order_states (creator, wake_at, order_id) WHERE status IN ('Registered', 'Processing');
 
 CREATE TABLE notifications (
     id uuid PRIMARY KEY,
@@ -68,12 +70,13 @@ CREATE TABLE notification_states (
     result text COLLATE "C" NOT NULL,
     result_time timestamptz NOT NULL,
     expiry timestamptz NOT NULL,
-    wake_at timestamptz,                -- Sending: end of the lease or time of the next try; null when set aside
+    wake_at timestamptz,                -- end of the lease, or time of the next step; null: nothing to do by itself
     claim_count integer NOT NULL DEFAULT 0,
     claimed_by integer,
     attempts integer NOT NULL DEFAULT 0,
     attempt_open boolean NOT NULL DEFAULT false,  -- a provider is being called, or was when its worker died
     attempt_started timestamptz,
+    outcome_unknown boolean NOT NULL DEFAULT false,  -- the last call may have reached the recipient all the same
     deferrals integer NOT NULL DEFAULT 0,         -- temporary failures of this message: its place in the retry schedule
     provider text,
     provider_reference text,            -- email: operation id; SMS: gateway reference
@@ -82,7 +85,8 @@ CREATE TABLE notification_states (
 ) WITH (fillfactor = 80);
 CREATE INDEX notification_states_by_order ON notification_states (order_id);
 CREATE INDEX notification_states_new ON notification_states (lane, creator, notification_id) WHERE result = 'New';
-CREATE INDEX notification_states_waking ON notification_states (wake_at) WHERE result = 'Sending';
+CREATE INDEX notification_states_waking ON notification_states (lane, wake_at)
+    WHERE wake_at IS NOT NULL AND result IN ('Sending', 'Succeeded');
 CREATE INDEX notification_states_expiring ON notification_states (expiry)
     WHERE result IN ('New', 'Sending', 'Succeeded', 'Accepted');
 CREATE UNIQUE INDEX notification_states_reference ON notification_states (channel, provider_reference)
@@ -174,4 +178,8 @@ CREATE TABLE provider_pauses (          -- until when a provider is left alone (
     reason text NOT NULL
 );
 
-CREATE SEQUENCE worker_numbers AS integer CYCLE;
+CREATE TABLE workers (                  -- who may hold claims; each holds an advisory lock on its number while it lives
+    number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    started timestamptz NOT NULL,
+    seen timestamptz NOT NULL
+);

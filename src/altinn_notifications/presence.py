@@ -1,0 +1,106 @@
+"""Workers that live, and the claims of those that died.
+
+A lease alone would leave what a dead worker held untouched until it ends. So every worker holds an advisory lock on its
+number for as long as its connection lives; whoever finds a number unlocked and unseen for a while ends its leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavailable
+from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from altinn_notifications.clock import Clock
+    from altinn_notifications.database.pool import Connection, Database
+    from altinn_notifications.database.wakeups import Wakeups
+
+log = structlog.get_logger()
+LOCK_CLASS: Final = 0x776F726B  # "work"
+BEAT_SECONDS: Final = 2.0
+SILENCE: Final = timedelta(seconds=6)
+"""A worker whose database connection broke has this long to take its number again before others take its claims."""
+
+REGISTER: Final = "INSERT INTO workers (started, seen) VALUES ($1, $1) RETURNING number"
+BEAT: Final = "UPDATE workers SET seen = $2 WHERE number = $1 RETURNING number"
+SILENT: Final = "SELECT number FROM workers WHERE number <> $1 AND seen < $2"
+END_LEASES: Final = (
+    """UPDATE notification_states SET wake_at = $2
+       WHERE claimed_by = $1 AND result = 'Sending' AND wake_at > $2 AND (attempt_open OR deferrals = 0)""",
+    """UPDATE order_states SET wake_at = $2
+       WHERE claimed_by = $1 AND status = 'Processing' AND wake_at > $2 AND NOT is_retry""",
+    "DELETE FROM workers WHERE number = $1",
+)
+TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, $2)"
+
+
+class Presence:
+    """One worker's number. `run` keeps it and looks after those of the dead."""
+
+    def __init__(self, db: Database, clock: Clock, wakeups: Wakeups) -> None:
+        self._db = db
+        self._clock = clock
+        self._wakeups = wakeups
+        self.number = 0
+
+    async def register(self) -> int:
+        """Take a number. Raises `DatabaseUnavailable`."""
+        self.number = await self._db.fetchval(REGISTER, self._clock.now())
+        return self.number
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hold the number until `stop` is set, and end the leases of workers that died."""
+        while not stop.is_set():
+            try:
+                await self._hold(stop)
+            except (*CONNECTION_ERRORS, DatabaseUnavailable):
+                log.warning("worker_presence_lost", worker=self.number)
+                await asyncio.sleep(0.5)
+
+    async def leave(self) -> None:
+        """Give the number up: whatever was still claimed under it may be claimed by others now."""
+        async with self._db.transaction() as connection:
+            await _end_leases(connection, self.number, self._clock.now())
+
+    async def _hold(self, stop: asyncio.Event) -> None:
+        connection = await asyncpg.connect(self._db.url)
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.number)
+            while not stop.is_set():
+                if await connection.fetchval(BEAT, self.number, self._clock.now()) is None:
+                    log.warning("worker_was_given_up", worker=self.number)
+                    await connection.execute(
+                        "INSERT INTO workers (number, started, seen) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $2)",
+                        self.number,
+                        self._clock.now(),
+                    )
+                await self.end_leases_of_the_dead()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), BEAT_SECONDS)
+        finally:
+            await connection.close()
+
+    async def end_leases_of_the_dead(self) -> None:
+        """Free what dead workers held."""
+        now = self._clock.now()
+        for row in await self._db.fetch(SILENT, self.number, now - SILENCE):
+            async with self._db.transaction() as connection:
+                if await connection.fetchval(TRY_LOCK, LOCK_CLASS, row["number"]):
+                    await _end_leases(connection, row["number"], now)
+                    log.warning("worker_died", worker=row["number"])
+                    self._wakeups.wake(DUE_ORDERS)
+                    self._wakeups.wake(NOTIFICATIONS)
+
+
+async def _end_leases(connection: Connection, number: int, now: datetime) -> None:
+    for statement in END_LEASES:
+        await connection.execute(statement, *((number,) if statement.startswith("DELETE") else (number, now)))

@@ -1,0 +1,202 @@
+"""Matching delivery reports with notifications (spec 08, 11.1 and 11.4).
+
+A report is tried at once, at the times of the ladder, and in the transaction that makes its reference known. One that
+never matches becomes a dead report and can still be matched later.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from altinn_notifications import events
+from altinn_notifications.database.pool import columns
+from altinn_notifications.events import Event, Kind
+from altinn_notifications.metrics import DELIVERY_REPORT_STATUS
+from altinn_notifications.orders.completion import complete_finished
+from altinn_notifications.reports.model import ReportSource
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from altinn_notifications.database.pool import Connection, Database, Row
+
+LADDER_SECONDS: Final = (1, 5, 10, 60, 120, 120)
+"""Waits between the attempts to match one report: seven attempts, about five and a quarter minutes (spec 08, 5.2)."""
+
+CLAIM_DUE: Final = """
+    SELECT id, provider, channel, provider_reference, result, report, received, attempts, dead_report_id
+    FROM delivery_reports WHERE wake_at <= $1 ORDER BY wake_at, id LIMIT $2 FOR UPDATE SKIP LOCKED"""
+
+CLAIM_WAITING: Final = """
+    SELECT r.id, r.provider, r.channel, r.provider_reference, r.result, r.report, r.received, r.attempts,
+           r.dead_report_id
+    FROM delivery_reports r JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
+        ON r.channel = k.channel AND r.provider_reference = k.reference
+    WHERE r.settled IS NULL ORDER BY r.id FOR UPDATE OF r SKIP LOCKED"""
+
+FIND_NOTIFICATIONS: Final = """
+    SELECT s.notification_id, s.order_id, s.channel, s.provider_reference, s.result, s.expiry
+    FROM notification_states s JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
+        ON s.channel = k.channel AND s.provider_reference = k.reference
+    ORDER BY s.notification_id FOR UPDATE OF s"""
+
+APPLY: Final = """
+    UPDATE notification_states s SET result = u.result, result_time = $4, report = u.report, wake_at = NULL
+    FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS u (notification_id, result, report)
+    WHERE s.notification_id = u.notification_id"""
+
+SETTLE: Final = "UPDATE delivery_reports SET settled = $2, wake_at = NULL, attempts = attempts + 1 WHERE id = ANY($1)"
+RESOLVE: Final = "UPDATE dead_delivery_reports SET resolved = true WHERE id = ANY($1)"
+POSTPONE: Final = """
+    UPDATE delivery_reports r SET attempts = r.attempts + 1, wake_at = u.wake_at
+    FROM unnest($1::bigint[], $2::timestamptz[]) AS u (id, wake_at) WHERE r.id = u.id"""
+BURY: Final = """
+    WITH dead AS (
+        INSERT INTO dead_delivery_reports
+            (channel, delivery_report, first_seen, last_attempt, attempt_count, reason, message)
+        SELECT provider, $2, least(received, $3), $3, $4, $5, $6 FROM delivery_reports WHERE id = $1 RETURNING id
+    )
+    UPDATE delivery_reports SET dead_report_id = (SELECT id FROM dead) WHERE id = $1"""
+
+NEXT_WAKE: Final = "SELECT min(wake_at) FROM delivery_reports WHERE wake_at IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A report and the notification that it is about."""
+
+    report: Row
+    notification: Row
+
+
+async def match_due(db: Database, *, now: datetime, limit: int = 500) -> int:
+    """Try to match one batch of reports whose time has come; the number that was tried."""
+    async with db.transaction() as connection:
+        reports = await connection.fetch(CLAIM_DUE, now, limit)
+        await _match(connection, reports, now=now)
+    return len(reports)
+
+
+async def apply_waiting(connection: Connection, references: Collection[tuple[str, str]], *, now: datetime) -> set[UUID]:
+    """Apply the reports that wait for any of `references`: (channel, reference) pairs that the caller just stored.
+
+    Part of the caller's transaction. Returns the orders concerned; the caller checks them for completion.
+    """
+    if not references:
+        return set()
+    reports = await connection.fetch(CLAIM_WAITING, *columns(sorted(references)))
+    return await _apply_known(connection, reports, now=now) if reports else set()
+
+
+async def next_wake(db: Database) -> datetime | None:
+    """When the next report is to be tried, in UTC."""
+    wake: datetime | None = await db.fetchval(NEXT_WAKE)
+    return wake
+
+
+async def _match(connection: Connection, reports: Sequence[Row], *, now: datetime) -> None:
+    if reports:
+        orders = await _apply_known(connection, reports, now=now, postpone=True)
+        await complete_finished(connection, orders, now=now)
+
+
+async def _apply_known(
+    connection: Connection, reports: Sequence[Row], *, now: datetime, postpone: bool = False
+) -> set[UUID]:
+    keys = columns(sorted({_key(row) for row in reports}))
+    found = await connection.fetch(FIND_NOTIFICATIONS, *keys)
+    known = {_key(row): row for row in found}
+    matches = [
+        _Match(row, known[key]) for row in reports if (key := (row["channel"], row["provider_reference"])) in known
+    ]
+    live = [match for match in matches if match.notification["expiry"] > now]
+    late = [match for match in matches if match.notification["expiry"] <= now]
+    await _apply(connection, live, now)
+    await _refuse(connection, late, now)
+    if postpone:
+        matched = {match.report["id"] for match in matches}
+        await _postpone(connection, [row for row in reports if row["id"] not in matched], now)
+    return {match.notification["order_id"] for match in live}
+
+
+async def _apply(connection: Connection, matches: Sequence[_Match], now: datetime) -> None:
+    """The last report of a notification decides; each of them is on the timeline."""
+    if not matches:
+        return
+    last = {match.notification["notification_id"]: match.report for match in matches}
+    rows = ((notification, report["result"], report["report"]) for notification, report in last.items())
+    await connection.execute(APPLY, *columns(rows), now)
+    await events.record(connection, [_line(match, now, Kind.REPORT_APPLIED, {}) for match in matches])
+    await _settle(connection, matches, now)
+    for match in matches:
+        DELIVERY_REPORT_STATUS.labels(match.report["channel"].lower(), match.report["result"]).inc()
+
+
+async def _refuse(connection: Connection, matches: Sequence[_Match], now: datetime) -> None:
+    """A report for an expired notification changes nothing but the dead reports."""
+    if not matches:
+        return
+    reason = {"reason": "the notification had expired"}
+    await events.record(connection, [_line(match, now, Kind.REPORT_IGNORED, reason) for match in matches])
+    for match in matches:
+        if match.report["dead_report_id"] is None:
+            await _bury(connection, match.report, now, "NOTIFICATION_EXPIRED", "had expired")
+    await _settle(connection, matches, now, resolve=False)
+
+
+async def _settle(connection: Connection, matches: Sequence[_Match], now: datetime, *, resolve: bool = True) -> None:
+    await connection.execute(SETTLE, [match.report["id"] for match in matches], now)
+    dead = [match.report["dead_report_id"] for match in matches if match.report["dead_report_id"] is not None]
+    if dead and resolve:
+        await connection.execute(RESOLVE, dead)
+
+
+async def _postpone(connection: Connection, reports: Sequence[Row], now: datetime) -> None:
+    if not reports:
+        return
+    await connection.execute(POSTPONE, [row["id"] for row in reports], [_next_try(row, now) for row in reports])
+    for row in reports:
+        if _next_try(row, now) is None and row["dead_report_id"] is None:
+            await _bury(connection, row, now, "RETRY_THRESHOLD_EXCEEDED", "is not known")
+
+
+def _next_try(report: Row, now: datetime) -> datetime | None:
+    attempts = report["attempts"]
+    return now + timedelta(seconds=LADDER_SECONDS[attempts]) if attempts < len(LADDER_SECONDS) else None
+
+
+async def _bury(connection: Connection, report: Row, now: datetime, reason: str, what: str) -> None:
+    kind = "operation id" if report["channel"] == "Email" else "gateway reference"
+    message = f"{report['channel']} notification with {kind} {report['provider_reference']} {what}"
+    attempts = report["attempts"] + 1
+    await connection.execute(BURY, report["id"], dead_content(report), now, attempts, reason, message)
+
+
+def dead_content(report: Row) -> dict[str, Any]:
+    """What a dead report keeps: the email provider's own object, or the SMS report as a command (spec 07, 4.3)."""
+    if report["provider"] != ReportSource.SMS_GATEWAY:
+        return dict(report["report"])
+    return {
+        "gatewayReference": report["provider_reference"],
+        "sendResult": report["result"],
+        "deliveryReport": _as_text(report["report"]),
+    }
+
+
+def _as_text(report: Any) -> str:
+    return json.dumps(report, ensure_ascii=False)
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["channel"], row["provider_reference"]
+
+
+def _line(match: _Match, now: datetime, kind: Kind, detail: dict[str, Any]) -> Event:
+    source = ReportSource(match.report["provider"]).name
+    common = {"provider": source, "result": match.report["result"], **detail}
+    return Event(match.notification["order_id"], match.notification["notification_id"], now, kind, common)

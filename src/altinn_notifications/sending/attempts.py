@@ -1,0 +1,189 @@
+"""Every provider call is recorded before it is made and after it ended, many in one transaction (design promise 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from altinn_notifications import events
+from altinn_notifications.database.grouping import Grouped
+from altinn_notifications.database.pool import DatabaseUnavailable, columns
+from altinn_notifications.events import Event, Kind
+from altinn_notifications.lifecycle import Channel, is_pending
+from altinn_notifications.metrics import PROVIDER_OUTCOME_UNKNOWN
+from altinn_notifications.orders.completion import complete_finished
+from altinn_notifications.reports.matching import apply_waiting
+from altinn_notifications.sending.pauses import extend_pause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from typing import Any
+    from uuid import UUID
+
+    from altinn_notifications.clock import Clock
+    from altinn_notifications.database.pool import Connection, Database
+    from altinn_notifications.sending.claims import Claimed
+    from altinn_notifications.sending.schedules import Decision
+
+log = structlog.get_logger()
+RECORD_RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0)
+
+# The lease starts anew with the call; a claim that somebody else has taken over opens nothing.
+OPEN: Final = """
+    UPDATE notification_states s SET attempts = s.attempts + 1, attempt_open = true, attempt_started = $4,
+        wake_at = $5, provider = u.provider, provider_reference = coalesce(u.reference, s.provider_reference)
+    FROM unnest($1::uuid[], $2::integer[], $3::text[], $6::text[])
+        AS u (notification_id, claim_count, provider, reference)
+    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.result = 'Sending'
+        AND s.expiry >= $4
+    RETURNING s.notification_id"""
+
+# A send result replaces only what its own claim left: Sending. A report that came first stays (spec 08, 11.1), and
+# still gets the reference.
+CLOSE: Final = """
+    UPDATE notification_states s SET attempt_open = false,
+        result = CASE WHEN s.result = 'Sending' THEN coalesce(u.result, s.result) ELSE s.result END,
+        result_time = CASE WHEN s.result = 'Sending' AND u.result IS NOT NULL THEN $8 ELSE s.result_time END,
+        wake_at = CASE WHEN s.result = 'Sending' THEN u.wake_at END,
+        provider_reference = coalesce(u.reference, s.provider_reference),
+        deferrals = s.deferrals + u.deferred::integer, outcome_unknown = u.outcome_unknown
+    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[], $7::boolean[])
+        AS u (notification_id, claim_count, result, wake_at, reference, deferred, outcome_unknown)
+    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.expiry > $8
+    RETURNING s.notification_id, s.order_id, s.result"""
+
+INSERT_EXPIRED: Final = """
+    INSERT INTO dead_delivery_reports
+        (channel, delivery_report, first_seen, last_attempt, attempt_count, reason, message)
+    SELECT u.source, u.report, $3, $3, 1, 'NOTIFICATION_EXPIRED', u.message
+    FROM unnest($1::smallint[], $2::jsonb[], $4::text[]) AS u (source, report, message)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A call that is about to be made. `reference` is our own id of it, where the channel has one."""
+
+    claim: Claimed
+    provider: str
+    reference: str | None
+    at: datetime
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A call that ended, and what was decided about it."""
+
+    claim: Claimed
+    provider: str
+    source: int
+    """The number dead reports know this provider by (`reports.model.ReportSource`)."""
+    attempt: int
+    started: datetime
+    decision: Decision
+
+
+class Attempts:
+    """Records openings and outcomes, in groups."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._openings: Grouped[Opening, bool] = Grouped(self._open_group, limit=500)
+        self._closings: Grouped[Closing, None] = Grouped(self._close_group, limit=500, writers=2)
+
+    async def open(self, opening: Opening) -> bool:
+        """Record that a provider is about to be called; False when the claim is no longer ours to use."""
+        return await self._openings.submit(opening)
+
+    async def close(self, closing: Closing) -> None:
+        """Record an outcome. While the database is away it is kept and tried again: the provider has been called."""
+        for pause in (*RECORD_RETRY_SECONDS, None):
+            try:
+                return await self._closings.submit(closing)
+            except DatabaseUnavailable:
+                await asyncio.sleep(pause or RECORD_RETRY_SECONDS[-1])
+        return await self.close(closing)
+
+    async def _open_group(self, group: Sequence[Opening]) -> list[bool]:
+        rows = ((o.claim.notification_id, o.claim.claim_count, o.provider, o.reference) for o in group)
+        ids, counts, providers, references = columns(rows)
+        last = group[-1]
+        opened = await self._db.fetch(OPEN, ids, counts, providers, last.at, last.lease_until, references)
+        won = {row["notification_id"] for row in opened}
+        return [opening.claim.notification_id in won for opening in group]
+
+    async def _close_group(self, group: Sequence[Closing]) -> list[None]:
+        now = self._clock.now()
+        ordered = sorted(group, key=lambda closing: closing.claim.notification_id)
+        async with self._db.transaction() as connection:
+            await _store_outcomes(connection, ordered, now)
+        count_unknown(closing.claim.channel for closing in group if closing.decision.event is Kind.SEND_UNKNOWN)
+        return [None] * len(group)
+
+
+async def _store_outcomes(connection: Connection, group: Sequence[Closing], now: datetime) -> None:
+    rows = await connection.fetch(CLOSE, *columns(_row(closing) for closing in group), now)
+    kept: dict[UUID, Any] = {row["notification_id"]: row for row in rows}
+    await events.record(connection, [_event(closing, now) for closing in group])
+    await _note_expired(connection, [c for c in group if c.claim.notification_id not in kept], now)
+    for closing in group:
+        if closing.decision.pause_until is not None:
+            reason = str(closing.decision.detail["reason"])
+            await extend_pause(connection, closing.provider, closing.decision.pause_until, reason)
+    known = {
+        (closing.claim.channel, closing.decision.reference)
+        for closing in group
+        if closing.decision.reference is not None and closing.claim.notification_id in kept
+    }
+    reported = await apply_waiting(connection, known, now=now)
+    final = {row["order_id"] for row in rows if not is_pending(row["result"])}
+    await complete_finished(connection, final | reported, now=now)
+
+
+async def _note_expired(connection: Connection, closings: Sequence[Closing], now: datetime) -> None:
+    """A result for a notification that expired meanwhile changes nothing and becomes a dead report (spec 07, 4.2)."""
+    late = [c for c in closings if c.decision.result not in (None, "New") and c.claim.expiry <= now]
+    if late:
+        reports = [_send_result(closing) for closing in late]
+        messages = [f"{c.claim.channel} notification {c.claim.notification_id} had expired" for c in late]
+        await connection.execute(INSERT_EXPIRED, [c.source for c in late], reports, now, messages)
+
+
+def _send_result(closing: Closing) -> dict[str, Any]:
+    reference_name = "operationId" if closing.claim.channel == Channel.EMAIL else "gatewayReference"
+    document = {
+        "notificationId": str(closing.claim.notification_id),
+        reference_name: closing.decision.reference,
+        "sendResult": closing.decision.result,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _row(closing: Closing) -> tuple[Any, ...]:
+    claim, decision = closing.claim, closing.decision
+    return (
+        claim.notification_id,
+        claim.claim_count,
+        decision.result,
+        decision.wake_at,
+        decision.reference,
+        decision.deferred,
+        decision.outcome_unknown,
+    )
+
+
+def _event(closing: Closing, now: datetime) -> Event:
+    common = {"provider": closing.provider, "attempt": closing.attempt, "started": closing.started.isoformat()}
+    detail = {**common, **closing.decision.detail}
+    return Event(closing.claim.order_id, closing.claim.notification_id, now, closing.decision.event, detail)
+
+
+def count_unknown(channels: Any) -> None:
+    """Count calls whose outcome nobody knows (spec 08, 10.4)."""
+    for channel in channels:
+        PROVIDER_OUTCOME_UNKNOWN.labels(channel=str(channel).lower()).inc()

@@ -1,0 +1,97 @@
+"""What follows an outcome: a pure decision (spec 08, 10.4 and 11.1; spec 09, 3.5 and 8; spec 10, 9.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from altinn_notifications.channels.protocol import Accepted, Deferred, Outcome, Refused, Scope, Unknown
+from altinn_notifications.events import Kind
+from altinn_notifications.lifecycle import Channel, EmailResult, SmsResult
+from altinn_notifications.processing.expiry import SendWindow, in_send_window, next_opening
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from altinn_notifications.sending.claims import Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a channel tries again."""
+
+    waits: Sequence[int]
+    """Seconds before each further try of one message; the last value repeats."""
+    provider_pause: timedelta
+    """How long everything to a provider waits when it named no time of its own."""
+    window: SendWindow
+    hold_creators: Collection[str] = ()
+    """Creators whose messages are not repeated when nobody knows what became of them."""
+    hold_by_default: bool = False
+    settle_after: timedelta | None = None
+    """When accepted mail without a report counts as delivered; None: never (spec 09, 8.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to store for one outcome, and what to tell the timeline."""
+
+    event: Kind
+    result: str | None = None
+    """The new result, None when it stays `Sending`."""
+    reference: str | None = None
+    wake_at: datetime | None = None
+    deferred: bool = False
+    outcome_unknown: bool = False
+    pause_until: datetime | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def decide(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: datetime) -> Decision:
+    """What follows `outcome` of the attempt that `claim` made, at `now` (UTC)."""
+    match outcome:
+        case Accepted(reference):
+            settles = None if policy.settle_after is None else now + policy.settle_after
+            detail = {} if reference is None else {"reference": reference}
+            return Decision(Kind.SEND_ACCEPTED, _accepted(claim), reference, settles, detail=detail)
+        case Refused(result, reason):
+            return Decision(Kind.SEND_REFUSED, result, detail={"result": result, "reason": reason})
+        case Unknown(reason):
+            return unknown(claim, reason, policy, now=now)
+        case Deferred(Scope.PROVIDER, reason, wish):
+            pause = now + (wish or policy.provider_pause)
+            detail = {"reason": reason, "pausedUntil": pause.isoformat()}
+            return Decision(Kind.SEND_RETURNED, "New", pause_until=pause, detail=detail)
+        case Deferred(_, reason, wish):
+            again = retry_time(claim, policy, now=now, wish=wish)
+            detail = {"reason": reason, "at": again.isoformat()}
+            return Decision(Kind.SEND_DEFERRED, wake_at=again, deferred=True, detail=detail)
+
+
+def unknown(claim: Claimed, reason: str, policy: RetryPolicy, *, now: datetime) -> Decision:
+    """What follows an attempt of which nobody knows whether the provider took it.
+
+    Mail is repeated under the same operation id, so that a receiver can recognise it. An SMS is repeated or held, as
+    its owner decided; a held one ends as `Failed_TTL`. Source: spec 08, 10.4.
+    """
+    held = claim.channel == Channel.SMS and (policy.hold_by_default or claim.creator in policy.hold_creators)
+    again = None if held else retry_time(claim, policy, now=now, wish=None)
+    detail: dict[str, Any] = {"reason": reason, "next": "hold" if held else "retry"}
+    if again is not None:
+        detail["at"] = again.isoformat()
+    return Decision(Kind.SEND_UNKNOWN, wake_at=again, deferred=True, outcome_unknown=True, detail=detail)
+
+
+def retry_time(claim: Claimed, policy: RetryPolicy, *, now: datetime, wish: timedelta | None) -> datetime:
+    """When to try this message again, in UTC; a daytime SMS never outside its window (spec 10, 9.1)."""
+    wait = wish or timedelta(seconds=policy.waits[min(claim.deferrals, len(policy.waits) - 1)])
+    again = now + wait
+    if claim.lane == "sms-daytime" and not in_send_window(again, policy.window):
+        return next_opening(again, policy.window)
+    return again
+
+
+def _accepted(claim: Claimed) -> str:
+    return EmailResult.SUCCEEDED if claim.channel == Channel.EMAIL else SmsResult.ACCEPTED

@@ -1,0 +1,228 @@
+"""The worker process: processing, sending, matching of reports and upkeep, each a loop that outlives its errors."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from altinn_notifications.channels.email.smtp import SmtpProvider
+from altinn_notifications.channels.sms.link import LinkProvider
+from altinn_notifications.database.pool import Database, DatabaseUnavailable
+from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REPORTS, Wakeups
+from altinn_notifications.presence import Presence
+from altinn_notifications.processing import due_orders
+from altinn_notifications.processing.expiry import SendWindow
+from altinn_notifications.processing.processor import Processor
+from altinn_notifications.reports import matching
+from altinn_notifications.reports.model import ReportSource
+from altinn_notifications.sending.attempts import Attempts
+from altinn_notifications.sending.lanes import Lane, LaneSettings
+from altinn_notifications.sending.messages import outgoing_email, outgoing_sms
+from altinn_notifications.sending.schedules import RetryPolicy
+from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
+from altinn_notifications.tracking.feed import delete_old_entries, publish
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import datetime
+
+    from altinn_notifications.channels.protocol import EmailProvider, SmsProvider
+    from altinn_notifications.clock import Clock
+    from altinn_notifications.settings import Settings
+
+log = structlog.get_logger()
+LOOK_AGAIN_SECONDS: Final = 15.0
+TERMINATION_INTERVAL: Final = 900.0
+FEED_INTERVAL: Final = 1.0
+SETTLE_INTERVAL: Final = 10.0
+CLEANUP_INTERVAL: Final = 300.0
+PROVIDER_SOURCES: Final = {"smtp": ReportSource.SMTP, "link": ReportSource.SMS_GATEWAY}
+
+
+class Worker:
+    """Everything one worker process does. `run` returns when `stop` is set and all open work is recorded."""
+
+    def __init__(  # noqa: PLR0913 - what a worker is made of
+        self,
+        db: Database,
+        clock: Clock,
+        wakeups: Wakeups,
+        settings: Settings,
+        *,
+        email: EmailProvider,
+        sms: SmsProvider,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._wakeups = wakeups
+        self._settings = settings
+        self._email = email
+        self._sms = sms
+        self._window = SendWindow(
+            settings.notification.sms_send_window_start_hour, settings.notification.sms_send_window_end_hour
+        )
+        self._presence = Presence(db, clock, wakeups)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set. Raises `DatabaseUnavailable` when the database is away at the start."""
+        number = await self._presence.register()
+        listener = asyncio.create_task(self._wakeups.listen())
+        lanes = [self._outliving(lane.run, stop) for lane in self._lanes(number)]
+        loops = [self._outliving(loop, stop) for loop in self._loops(number)]
+        presence_stop = asyncio.Event()
+        presence = asyncio.create_task(self._outliving(self._presence.run, presence_stop))
+        log.info("worker_started", worker=number)
+        await asyncio.gather(*lanes, *loops)
+        presence_stop.set()
+        await presence
+        with suppress(DatabaseUnavailable):
+            await self._presence.leave()
+        listener.cancel()
+        log.info("worker_stopped", worker=number)
+
+    async def _outliving(self, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await loop(stop)
+            except DatabaseUnavailable as error:
+                log.warning("database_unavailable", reason=str(error))
+            except Exception as error:
+                log.exception("worker_loop_failed", error=type(error).__name__)
+            if not stop.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 0.5)
+
+    def _loops(self, number: int) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
+        notification = self._settings.notification
+        processor = Processor(self._db, self._clock, self._wakeups, notification, worker=number)
+        db, offset = self._db, timedelta(seconds=notification.expiry_offset_seconds)
+
+        async def terminate(now: datetime) -> None:
+            await terminate_expired(db, now=now, offset=offset, batch_size=notification.termination_batch_size)
+
+        async def settle(now: datetime) -> None:
+            while await settle_silent_mail(db, now=now, batch_size=500):
+                pass
+
+        async def clean(now: datetime) -> None:
+            await delete_old_entries(db, now=now, limit=notification.status_feed_cleanup_batch_size)
+
+        async def publish_feed(now: datetime) -> None:
+            async with db.connection() as connection:
+                await publish(connection, now=now)
+
+        return [
+            self._on_wake(DUE_ORDERS, lambda _: processor.process_batch(), due_orders.next_wake),
+            self._on_wake(REPORTS, lambda now: matching.match_due(db, now=now), matching.next_wake),
+            self._every(TERMINATION_INTERVAL, terminate),
+            self._every(SETTLE_INTERVAL, settle),
+            self._every(CLEANUP_INTERVAL, clean),
+            self._every(FEED_INTERVAL, publish_feed),
+        ]
+
+    def _on_wake(
+        self,
+        topic: str,
+        work: Callable[[datetime], Awaitable[int]],
+        next_wake: Callable[[Database], Awaitable[datetime | None]],
+    ) -> Callable[[asyncio.Event], Awaitable[None]]:
+        """A loop that works until nothing is left, then sleeps until it is woken or the next thing is due."""
+        wake = self._wakeups.subscribe(topic)
+
+        async def loop(stop: asyncio.Event) -> None:
+            while not stop.is_set():
+                wake.clear()
+                if await work(self._clock.now()):
+                    continue
+                due = await next_wake(self._db)
+                await _first(stop, wake, seconds=self._seconds_until(due))
+
+        return loop
+
+    def _every(
+        self, seconds: float, work: Callable[[datetime], Awaitable[None]]
+    ) -> Callable[[asyncio.Event], Awaitable[None]]:
+        async def loop(stop: asyncio.Event) -> None:
+            while not stop.is_set():
+                await work(self._clock.now())
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), seconds)
+
+        return loop
+
+    def _seconds_until(self, due: datetime | None) -> float:
+        if due is None:
+            return LOOK_AGAIN_SECONDS
+        return min(LOOK_AGAIN_SECONDS, max(0.01, (due - self._clock.now()).total_seconds()))
+
+    def _lanes(self, number: int) -> list[Lane[Any]]:
+        notification, email, sms = self._settings.notification, self._settings.email, self._settings.sms
+        settles = email.delivered_without_bounce_after_seconds
+        mail_policy = RetryPolicy(
+            waits=email.message_retry_seconds,
+            provider_pause=timedelta(seconds=email.intermittent_error_delay_seconds),
+            window=self._window,
+            settle_after=timedelta(seconds=settles) if settles >= 0 else None,
+        )
+        sms_policy = RetryPolicy(
+            waits=sms.gateway_retry_seconds,
+            provider_pause=timedelta(seconds=sms.gateway_retry_seconds[0]),
+            window=self._window,
+            hold_creators=notification.sms_unknown_outcome_hold_creators,
+            hold_by_default=notification.sms_unknown_outcome == "Hold",
+        )
+        attempts = Attempts(self._db, self._clock)
+        lease = timedelta(seconds=notification.claim_lease_seconds)
+        mail = (self._email, outgoing_email, mail_policy)
+        text = (self._sms, outgoing_sms, sms_policy)
+        plans: list[tuple[str, int, int, tuple[Any, Any, RetryPolicy]]] = [
+            ("email", notification.email_publish_batch_size, notification.email_publish_concurrency, mail),
+            ("sms-anytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
+            ("sms-daytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
+        ]
+        return [
+            Lane(
+                LaneSettings(name, batch, concurrency, lease, name == "sms-daytime", PROVIDER_SOURCES[provider.name]),
+                db=self._db,
+                clock=self._clock,
+                provider=provider,
+                build=build,
+                attempts=attempts,
+                policy=policy,
+                wake=self._wakeups.subscribe(NOTIFICATIONS),
+                worker=number,
+            )
+            for name, batch, concurrency, (provider, build, policy) in plans
+        ]
+
+
+@asynccontextmanager
+async def build_worker(settings: Settings, clock: Clock, db_url: str) -> AsyncIterator[Worker]:
+    """A worker with the configured providers. Raises `DatabaseUnavailable`."""
+    async with AsyncExitStack() as stack:
+        db = await Database.connect(db_url, pool_size=settings.database.pool_size)
+        stack.push_async_callback(db.close)
+        email, sms = SmtpProvider(settings.email, clock), LinkProvider(settings.sms)
+        stack.push_async_callback(email.close)
+        stack.push_async_callback(sms.close)
+        yield Worker(db, clock, Wakeups(db), settings, email=email, sms=sms)
+
+
+async def run_worker(settings: Settings, clock: Clock, db_url: str, stop: asyncio.Event) -> None:
+    """Run one worker until `stop` is set. Raises `DatabaseUnavailable` when the database is away at the start."""
+    async with build_worker(settings, clock, db_url) as worker:
+        await worker.run(stop)
+
+
+async def _first(*waits: asyncio.Event, seconds: float) -> None:
+    """Return when any of the events is set, or after `seconds`."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in waits]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
