@@ -66,6 +66,9 @@ class AuthenticationSettings(Group):
     cookies: bool = Field(default=True, description="accept tokens in cookies")
     clock_skew_seconds: NonNegativeInt = Field(10, description="tolerance on exp and nbf")
     validate_issuer: bool = Field(default=False, description="demand that iss equals the discovered issuer")
+    certificates: dict[str, str] = Field(
+        {}, description='certificates of platform access tokens by issuer, PEM or base64: {"ttd": "MII..."}'
+    )
     certificate_directory: Path | None = Field(
         None, description="folder of <issuer>-access-token-public-cert.pem files for platform access tokens"
     )
@@ -109,11 +112,7 @@ class NotificationSettings(Group):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        if isinstance(values, dict):
-            for name in ("stale_contact_creators", "sms_unknown_outcome_hold_creators"):
-                if isinstance(values.get(name), str):
-                    values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
-        return values
+        return _texts(_texts(values, "stale_contact_creators"), "sms_unknown_outcome_hold_creators")
 
     @model_validator(mode="after")
     def _window_opens_before_it_closes(self) -> NotificationSettings:
@@ -176,6 +175,41 @@ class SmsSettings(Group):
         return _numbers(values, "gateway_retry_seconds")
 
 
+class PlatformSettings(Group):
+    """`NOTIFICATIONS_PLATFORM_*` (spec 12)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_PLATFORM_", frozen=True, extra="forbid")
+
+    profile_base_url: str = Field("http://localhost:5101/profile/api/v1/", description="contact points")
+    register_base_url: str = Field("http://localhost:5101/register/api/v1/", description="names")
+    authorization_base_url: str = Field("http://localhost:5101/authorization/api/v1/", description="decisions")
+    authorization_subscription_key: SecretStr = Field(SecretStr(""), description="sent along when it is not empty")
+    authorization_batch_size: PositiveInt = Field(500, description="most decisions asked for in one call")
+    access_token_key_file: Path | None = Field(
+        None, description="PEM file with the private key and the certificate of issuer `platform`; unset: no token"
+    )
+    timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for one question, repeats included")
+    retry_delay_ms: PositiveInt = Field(200, description="wait before the first of two repeats; doubles, with jitter")
+    maskinporten_base_url: str = Field(
+        "http://localhost:5101/maskinporten/", description="Maskinporten's issuer identifier, with its last slash"
+    )
+    maskinporten_client_id: str = Field("", description="client that asks for tokens for send conditions")
+    maskinporten_scope: str = Field("altinn:system/notifications.condition.check", description="scope it asks for")
+    maskinporten_jwk: SecretStr | None = Field(
+        None, description="its private RSA key, a JWK in base64; unset: no send condition can be asked"
+    )
+    condition_allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="host names and address ranges that send conditions may use although they are not public "
+        "(comma-separated); unset: this machine in the local environment, elsewhere none",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: object) -> object:
+        return _texts(values, "condition_allowed_hosts")
+
+
 class SimulatorSettings(Group):
     """`NOTIFICATIONS_SIMULATOR_*` (spec 13)"""
 
@@ -201,6 +235,7 @@ class Settings:
         notification: NotificationSettings | None = None,
         email: EmailSettings | None = None,
         sms: SmsSettings | None = None,
+        platform: PlatformSettings | None = None,
         simulator: SimulatorSettings | None = None,
     ) -> None:
         self.general = general or GeneralSettings()
@@ -209,10 +244,17 @@ class Settings:
         self.notification = notification or NotificationSettings()
         self.email = email or EmailSettings()
         self.sms = sms or SmsSettings()
+        self.platform = platform or PlatformSettings()
         self.simulator = simulator or SimulatorSettings()
 
 
 def _numbers(values: object, name: str) -> object:
     if isinstance(values, dict) and isinstance(values.get(name), str):
         values[name] = tuple(int(part) for part in values[name].split(","))
+    return values
+
+
+def _texts(values: object, name: str) -> object:
+    if isinstance(values, dict) and isinstance(values.get(name), str):
+        values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
     return values

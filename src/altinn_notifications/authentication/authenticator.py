@@ -1,0 +1,110 @@
+"""The one place that judges who is calling (spec 11): credentials in, a caller or a refusal out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import structlog
+
+from altinn_notifications.api.problems import empty_problem
+from altinn_notifications.authentication.certificates import (
+    CertificateFolder,
+    Certificates,
+    CertificateServer,
+    ConfiguredCertificates,
+)
+from altinn_notifications.authentication.credentials import (
+    ALTINN_COOKIE,
+    AltinnTokens,
+    PlatformTokens,
+    bearer_token,
+    platform_tokens,
+)
+from altinn_notifications.authentication.keys import KeyServer, OpenIdKeys
+from altinn_notifications.authentication.policies import ANONYMOUS, Caller, Policy, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from altinn_notifications.authentication.certificates import CertificateSource
+    from altinn_notifications.authentication.policies import Bearer, PlatformToken, Refusal
+    from altinn_notifications.clock import Clock
+    from altinn_notifications.settings import AuthenticationSettings
+
+log = structlog.get_logger()
+
+
+class Authenticator:
+    """Finds out who calls and whether they may. No other code parses a caller's token.
+
+    With `https_only` keys are never fetched in clear text; settings that would need it raise `ValueError`.
+    """
+
+    def __init__(self, settings: AuthenticationSettings, clock: Clock, *, https_only: bool = False) -> None:
+        if https_only:
+            _demand_https(settings)
+        self._clock = clock
+        self._http = httpx.AsyncClient()
+        self._cookie_names = (ALTINN_COOKIE, settings.cookie_name) if settings.cookies else ()
+        self._altinn_tokens = AltinnTokens(
+            OpenIdKeys(settings.openid_base_url, KeyServer(self._http, https_only=https_only)),
+            skew=settings.clock_skew_seconds,
+            validate_issuer=settings.validate_issuer,
+        )
+        sources = _sources(settings, KeyServer(self._http, https_only=https_only))
+        certificates = Certificates(sources, settings.certificate_cache_seconds)
+        self._platform_tokens = PlatformTokens(certificates, skew=settings.clock_skew_seconds)
+
+    async def admit(self, scope: Mapping[str, Any], headers: Mapping[str, str], policy: Policy) -> Caller:
+        """The caller, if `policy` lets it in.
+
+        `headers` are the request's by lower-case name. Raises an empty `Problem`: 401 when nobody could be
+        authenticated, 403 when somebody was but may not, 503 when keys needed for the answer could not be fetched.
+        Source: spec 11, 6.
+        """
+        if policy is Policy.NONE:
+            return ANONYMOUS
+        now = self._clock.now().timestamp()
+        bearer = await self._altinn_tokens.check(bearer_token(headers, self._cookie_names), now)
+        platform = await self._platform_tokens.check(platform_tokens(scope, headers), now)
+        decision = decide(policy, bearer, platform)
+        if isinstance(decision, Caller):
+            return decision
+        _audit(scope, policy, decision, bearer, platform)
+        raise empty_problem(decision.status)
+
+    async def close(self) -> None:
+        """Close the connections to those who publish keys."""
+        await self._http.aclose()
+
+
+def _sources(settings: AuthenticationSettings, server: KeyServer) -> list[CertificateSource]:
+    sources: list[CertificateSource] = [ConfiguredCertificates(settings.certificates)]
+    if settings.certificate_directory is not None:
+        sources.append(CertificateFolder(settings.certificate_directory))
+    if settings.certificate_url is not None:
+        sources.append(CertificateServer(settings.certificate_url, server))
+    return sources
+
+
+def _demand_https(settings: AuthenticationSettings) -> None:
+    for name in ("openid_base_url", "certificate_url"):
+        address = getattr(settings, name)
+        if address is not None and not address.startswith("https://"):
+            raise ValueError(f"NOTIFICATIONS_AUTHENTICATION_{name.upper()} must start with https://")
+
+
+def _audit(scope: Mapping[str, Any], policy: Policy, refusal: Refusal, bearer: Bearer, platform: PlatformToken) -> None:
+    log.warning(
+        "request_refused",
+        path=scope["path"],
+        policy=policy.name.lower(),
+        status=refusal.status,
+        reason=refusal.reason,
+        bearer=str(bearer.fault or bearer.proof.value),
+        platform_token=str(platform.fault or platform.proof.value),
+        platform_issuer=platform.issuer,
+        platform_app=platform.app,
+        **bearer.audit,
+    )
