@@ -1,4 +1,4 @@
-"""What an order's creator is told about its recipients when the order is placed (spec 08, 3; spec 05, 7; spec 02, 7.2)."""
+"""What a creator is told about an order's recipients when it is placed (spec 08, 3; spec 05, 7; spec 02, 7.2)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from altinn_notifications.recipients.channel_choice import is_looked_up, reached_at
-from altinn_notifications.recipients.contacts import Addresses, identity_of
+from altinn_notifications.recipients.channel_choice import chosen, is_looked_up, reached_at
+from altinn_notifications.recipients.contacts import identity_of
 
 if TYPE_CHECKING:
-    from altinn_notifications.orders.model import Order, Recipient
-    from altinn_notifications.recipients.contacts import Contact, Contacts
+    from altinn_notifications.orders.model import NotificationChannel, Order, Recipient
+    from altinn_notifications.recipients.contacts import Addresses, Contact, Contacts
 
 
 class ForecastStatus(StrEnum):
@@ -45,10 +45,12 @@ def forecast(order: Order, contacts: Contacts) -> Forecast | None:
     unreached = dict.fromkeys(
         _number(recipient)
         for recipient, contact in found
-        if reached_at(recipient, contact, order.channel) == Addresses()
+        if not _is_reached(reached_at(recipient, contact, order.channel), order.channel)
     )
-    missing = [number for number in unreached if number not in set(reserved)]
-    status = _status(unreachable=len({*reserved, *missing}), asked=len({_number(recipient) for recipient in asked}))
+    known_reserved = frozenset(reserved)
+    missing = [number for number in unreached if number not in known_reserved]
+    unreachable = len(known_reserved) + len(missing)
+    status = _status(unreachable=unreachable, asked=len({_number(recipient) for recipient in asked}))
     return Forecast(status, tuple(reserved), tuple(missing))
 
 
@@ -61,6 +63,11 @@ def _number(recipient: Recipient) -> str:
     return (
         recipient.organization_number or recipient.national_identity_number or recipient.external_identity or ""
     )  # empty only for a recipient that validation does not let through
+
+
+def _is_reached(addresses: Addresses, channel: NotificationChannel) -> bool:
+    usable = chosen(addresses, channel)  # an email recipient's direct mobile number does not reach it by email
+    return bool(usable.emails or usable.mobile_numbers)
 
 
 def _status(*, unreachable: int, asked: int) -> ForecastStatus:

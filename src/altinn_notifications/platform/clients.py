@@ -1,0 +1,111 @@
+"""All clients of the platform, made from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from altinn_notifications.clock import SystemClock
+from altinn_notifications.platform.access_token import AccessTokenIssuer, SigningKey
+from altinn_notifications.platform.authorization import AuthorizationClient
+from altinn_notifications.platform.client import DependencyClient, http_client
+from altinn_notifications.platform.conditions import MAX_BODY_BYTES, ConditionClient
+from altinn_notifications.platform.dependencies import Dependency
+from altinn_notifications.platform.guarded_fetch import AddressGuard, GuardedFetcher
+from altinn_notifications.platform.maskinporten import MaskinportenIdentity, MaskinportenTokens
+from altinn_notifications.platform.profile import ProfileClient
+from altinn_notifications.platform.register import RegisterClient
+from altinn_notifications.settings import Environment
+
+if TYPE_CHECKING:
+    import httpx
+
+    from altinn_notifications.platform.dependencies import DependencyHealth
+    from altinn_notifications.settings import PlatformSettings, Settings
+
+THIS_MACHINE: Final = ("localhost", "127.0.0.0/8", "::1")
+_OK_ONLY: Final = frozenset({200})
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everybody we ask. Must be made inside a running event loop and closed there."""
+
+    profile: ProfileClient
+    register: RegisterClient
+    authorization: AuthorizationClient
+    conditions: ConditionClient
+    _http: httpx.AsyncClient
+    _fetcher: GuardedFetcher
+    _dependencies: tuple[DependencyClient, ...]
+
+    def health(self) -> list[DependencyHealth]:
+        """How each dependency has answered this process lately."""
+        return [dependency.health() for dependency in self._dependencies]
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._fetcher.close()
+        await self._http.aclose()
+
+
+def open_platform(settings: Settings) -> Platform:
+    """Clients as configured; nothing is asked yet.
+
+    Raises `ValueError` or `OSError`, naming the setting, for a key that cannot be used.
+    """
+    platform = settings.platform
+    http = http_client()
+    profile = DependencyClient(Dependency.PROFILE, platform.profile_base_url, http, platform)
+    register = DependencyClient(Dependency.REGISTER, platform.register_base_url, http, platform)
+    authorization = DependencyClient(
+        Dependency.AUTHORIZATION, platform.authorization_base_url, http, platform, accepted=_OK_ONLY
+    )
+    maskinporten = DependencyClient(Dependency.MASKINPORTEN, platform.maskinporten_base_url, http, platform)
+    fetcher = GuardedFetcher(
+        AddressGuard(_allowed_hosts(settings)), timeout_seconds=platform.timeout_seconds, max_bytes=MAX_BODY_BYTES
+    )
+    return Platform(
+        profile=ProfileClient(profile),
+        register=RegisterClient(register, _issuer(platform)),
+        authorization=AuthorizationClient(
+            authorization,
+            batch_size=platform.authorization_batch_size,
+            subscription_key=platform.authorization_subscription_key,
+        ),
+        conditions=ConditionClient(fetcher, MaskinportenTokens(maskinporten, _identity(platform), SystemClock())),
+        _http=http,
+        _fetcher=fetcher,
+        _dependencies=(profile, register, authorization, maskinporten),
+    )
+
+
+def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
+    configured = settings.platform.condition_allowed_hosts
+    if configured is not None:
+        return configured
+    return THIS_MACHINE if settings.general.environment is Environment.LOCAL else ()
+
+
+def _issuer(settings: PlatformSettings) -> AccessTokenIssuer | None:
+    """Tokens go by the machine's own clock, also when ours is turned: those who check them have not turned theirs."""
+    if settings.access_token_key_file is None:
+        return None
+    try:
+        return AccessTokenIssuer(SigningKey.read(settings.access_token_key_file), SystemClock())
+    except ValueError as error:
+        raise ValueError(f"NOTIFICATIONS_PLATFORM_ACCESS_TOKEN_KEY_FILE: {error}") from None
+
+
+def _identity(settings: PlatformSettings) -> MaskinportenIdentity | None:
+    if settings.maskinporten_jwk is None:
+        return None
+    try:
+        return MaskinportenIdentity.of(
+            settings.maskinporten_base_url,
+            settings.maskinporten_client_id,
+            settings.maskinporten_scope,
+            settings.maskinporten_jwk.get_secret_value(),
+        )
+    except ValueError as error:
+        raise ValueError(f"NOTIFICATIONS_PLATFORM_MASKINPORTEN_JWK: {error}") from None
