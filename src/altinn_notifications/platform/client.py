@@ -37,13 +37,6 @@ _QUESTION_REFUSED: Final = 400
 AnswerType = TypeVar("AnswerType", bound="Answer")
 
 
-def _plain_names(cls, value: object) -> object:
-        return {_plain(name): part for name, part in value.items()} if isinstance(value, dict) else value
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(***)"
-
-
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
@@ -51,13 +44,18 @@ def _plain(name: str) -> str:
 class Answer(BaseModel):
     """A JSON object of an answer: property names in any spelling of case, unknown ones ignored (spec 12, 1)."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", hide_input_in_errors=True, alias_generator=_plain
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, alias_generator=_plain)
 
     @model_validator(mode="before")
     @classmethod
-    class DependencyClient:
+    def _plain_names(cls, value: object) -> object:
+        return {_plain(str(name)): part for name, part in value.items()} if isinstance(value, dict) else value
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+
+class DependencyClient:
     """Asks one dependency. All its questions only read, so each may be repeated."""
 
     def __init__(  # noqa: PLR0913 - what tells one dependency from another
