@@ -85,8 +85,7 @@ async def test_a_send_result_after_the_report_leaves_the_final_state(db: Databas
     smtp = ScriptedProvider("smtp", [Refused("Failed", "554")])
     smtp.hang = asyncio.Event()
     task = asyncio.create_task(drain(a_lane(db, clock, smtp)))
-    while not smtp.sent:
-        await asyncio.sleep(0)
+    await smtp.called.wait()
     report = DeliveryReport(ReportSource.SMTP, Channel.EMAIL, str(smtp.sent[0].operation_id), "Delivered", {})
     await receive(db, clock, report)
     smtp.hang.set()

@@ -165,8 +165,7 @@ async def killed_during_a_call(db: Database, clock: FixedClock, name: str, *, la
     provider = ScriptedProvider(name)
     provider.hang = asyncio.Event()
     task = asyncio.create_task(a_lane(db, clock, provider, lane).run(asyncio.Event()))
-    while not provider.sent:
-        await asyncio.sleep(0)
+    await provider.called.wait()
     task.cancel()
     for other in asyncio.all_tasks() - {asyncio.current_task()}:
         if "_send" in repr(other) or "run" in repr(other):
@@ -200,7 +199,7 @@ async def test_a_claim_without_an_open_call_is_repeated_without_a_mark(db: Datab
 
 @pytest.mark.parametrize(("hold", "calls"), [(False, 1), (True, 0)])
 async def test_an_sms_of_unknown_outcome_is_repeated_or_held_as_its_owner_decided(
-    db: Database, clock: FixedClock, hold: bool, calls: int
+    db: Database, clock: FixedClock, *, hold: bool, calls: int
 ) -> None:
     order = an_sms_order()
     (sms,) = await processed(db, clock, order)
@@ -275,8 +274,7 @@ async def test_stopping_gives_back_what_was_not_sent_and_waits_for_open_calls(db
     smtp, stop = ScriptedProvider("smtp"), asyncio.Event()
     smtp.hang = asyncio.Event()
     task = asyncio.create_task(a_lane(db, clock, smtp, concurrency=2).run(stop))
-    while len(smtp.sent) < 2:
-        await asyncio.sleep(0)
+    await smtp.called.wait()
     stop.set()
     smtp.hang.set()
     await task
@@ -302,8 +300,7 @@ async def test_an_outcome_after_expiry_changes_nothing_and_becomes_a_dead_report
     smtp = ScriptedProvider("smtp")
     smtp.hang = asyncio.Event()
     task = asyncio.create_task(drain(a_lane(db, clock, smtp)))
-    while not smtp.sent:
-        await asyncio.sleep(0)
+    await smtp.called.wait()
     clock.turn(2 * DAY + SECOND)
     smtp.hang.set()
     await task

@@ -21,18 +21,21 @@ class ScriptedProvider:
         self.name = name
         self.outcomes = deque(outcomes)
         self.sent: list[Any] = []
+        self.called = asyncio.Event()
         self.hang: asyncio.Event | None = None
         """While set to an unset event, calls wait for it."""
 
     async def send(self, message: OutgoingEmail | OutgoingSms) -> Outcome:
         """Take one message."""
         self.sent.append(message)
+        self.called.set()
         if self.hang is not None:
             await self.hang.wait()
         if self.outcomes:
             return self.outcomes.popleft()
-        is_email = isinstance(message, OutgoingEmail)
-        return Accepted(str(message.operation_id) if is_email else f"ref-{message.notification_id}")
+        if isinstance(message, OutgoingEmail):
+            return Accepted(str(message.operation_id))
+        return Accepted(f"ref-{message.notification_id}")
 
     async def close(self) -> None:
         """Nothing is open."""
