@@ -99,6 +99,18 @@ async def publish(connection: Connection, *, now: datetime) -> int:
     return int(moved)
 
 
+async def publish_waiting(db: Database, *, now: datetime) -> int:
+    """Number everything that is old enough at `now`, in transactions of 5,000, and return how many were taken up."""
+    total = 0
+    async with db.connection() as connection:
+        while await connection.fetchval(IS_WAITING, now - VISIBLE_AFTER):
+            taken = await publish(connection, now=now)
+            total += taken
+            if taken < PUBLISHED_AT_ONCE:
+                break
+    return total
+
+
 async def read_feed(db: Database, query: FeedQuery, *, creator: str, now: datetime) -> list[dict[str, Any]]:
     """A page of `creator`'s entries, as they are sent.
 
