@@ -30,8 +30,8 @@ _RESULTS: Final[Mapping[Channel, Mapping[str, str]]] = {
         **{legacy.lower(): f"SMS_{result}" for legacy, result in _LEGACY_SMS.items()},
     },
 }
-ORDER_WORDS: Final = frozenset(_ORDERS.values())
-RESULT_WORDS: Final = frozenset(word for words in _RESULTS.values() for word in words.values())
+ORDER_WORDS: Final = tuple(_ORDERS.values())
+RESULT_WORDS: Final = tuple(word for words in _RESULTS.values() for word in words.values())
 
 
 def exposed_order_status(stored: str) -> str:
