@@ -1,8 +1,9 @@
-"""The local platform's key pairs: made when first needed, kept for the life of the process."""
+"""The local platform's key pairs: made when first needed, kept for the life of the process or in a folder."""
 
 from __future__ import annotations
 
 import base64
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,12 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 from altinn_notifications.authentication.tokens import read, verify
@@ -19,6 +25,7 @@ from altinn_notifications.authentication.tokens import read, verify
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
 KEY_BITS: Final = 2048
 CLOCK_SKEW_SECONDS: Final = 10
@@ -50,6 +57,21 @@ class SigningKey:
             .not_valid_after(made_at + _VALID_AFTER)
         )
         return cls(private_key, builder.sign(authority.private_key if authority else private_key, hashes.SHA256()))
+
+    @classmethod
+    def read(cls, file: Path) -> SigningKey:
+        """The pair that `write` left in a file. Raises `ValueError` or `OSError` if it is not there."""
+        pem = file.read_bytes()
+        private_key = load_pem_private_key(pem, password=None)
+        if not isinstance(private_key, rsa.RSAPrivateKey):
+            raise ValueError(f"{file} holds no RSA key")  # noqa: TRY004 - the content is wrong, not a type of ours
+        return cls(private_key, x509.load_pem_x509_certificate(pem))
+
+    def write(self, file: Path) -> None:
+        """Keep private key and certificate in one PEM file that only its owner may read."""
+        private_pem = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+            output.write(private_pem + self.certificate_pem)
 
     @property
     def public_key(self) -> rsa.RSAPublicKey:
@@ -98,16 +120,19 @@ class SigningKey:
             "x5c": [self.x5c],
         }
 
-    def private_jwk(self, key_id: str) -> dict[str, Any]:
-        """The whole pair under a name, for somebody who is to sign with it."""
-        return {**jwt.algorithms.RSAAlgorithm.to_jwk(self.private_key, as_dict=True), "kid": key_id, "alg": "RS256"}
+    def private_jwk(self) -> dict[str, Any]:
+        """The whole pair, for somebody who is to sign with it."""
+        return {**jwt.algorithms.RSAAlgorithm.to_jwk(self.private_key, as_dict=True), "alg": "RS256"}
 
 
 class SigningKeys:
-    """Every key pair of one local platform, by what it is for."""
+    """Every key pair of one local platform, by what it is for.
 
-    def __init__(self, made_at: datetime) -> None:
-        self._made_at = made_at
+    With a `folder` they are found again after a restart, and the service can be given those that it signs with itself.
+    """
+
+    def __init__(self, made_at: datetime, folder: Path | None = None) -> None:
+        self._made_at, self._folder = made_at, folder
         self._keys: dict[str, SigningKey] = {}
 
     @property
@@ -123,14 +148,14 @@ class SigningKeys:
     @property
     def enterprise_authority(self) -> SigningKey:
         """Certifies organisations: the only authority whose enterprise certificates the local Maskinporten knows."""
-        return self._key("Local Enterprise Test CA")
+        return self._key("enterprise-authority.localhost")
 
     def access_token(self, issuer: str) -> SigningKey:
         """Signs platform access tokens of an issuer."""
         return self._key(f"{issuer}.apps.altinn.localhost")
 
     def client(self, client_id: str) -> SigningKey:
-        """The key that a practice client signs with."""
+        """The key that a Maskinporten client signs with."""
         return self._key(f"{client_id}.clients.localhost")
 
     def enterprise(self, organisation_number: str) -> SigningKey:
@@ -141,8 +166,25 @@ class SigningKeys:
     def _key(self, name: str, *more: x509.NameAttribute[str], authority: SigningKey | None = None) -> SigningKey:
         if name not in self._keys:
             subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name), *more])
-            self._keys[name] = SigningKey.generate(subject, self._made_at, authority=authority)
+            self._keys[name] = self._kept(name) or self._made(name, subject, authority)
         return self._keys[name]
+
+    def _kept(self, name: str) -> SigningKey | None:
+        file = self._folder / f"{name}.pem" if self._folder else None
+        return SigningKey.read(file) if file and file.exists() else None
+
+    def _made(self, name: str, subject: x509.Name, authority: SigningKey | None) -> SigningKey:
+        key = SigningKey.generate(subject, self._made_at, authority=authority)
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            key.write(self._folder / f"{name}.pem")
+        return key
+
+
+def organisation_in(certificate: x509.Certificate) -> str | None:
+    """The organisation number of an enterprise certificate."""
+    found = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_IDENTIFIER)
+    return str(found[0].value).removeprefix("NTRNO-") if found else None
 
 
 def _encoded(number: int, *, base64url: bool) -> str:
