@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from altinn_notifications.platform.client import Answer
 from altinn_notifications.platform.dependencies import Dependency, DependencyFailed
@@ -39,16 +39,20 @@ class MaskinportenIdentity:
     """Maskinporten's own identifier, with the trailing slash: the audience of what we sign."""
     client_id: str
     scope: str
-    key: jwt.PyJWK
+    key_id: str
+    key: RSAPrivateKey
 
     @classmethod
     def of(cls, issuer: str, client_id: str, scope: str, encoded_jwk: str) -> MaskinportenIdentity:
         """With the private key from a JWK in base64. Raises `ValueError` if that is not what it is."""
+        wrong = ValueError("this is not a private RSA key with a key id, as a JWK in base64")
         try:
-            key = jwt.PyJWK.from_json(b64decode(encoded_jwk).decode(), algorithm="RS256")
-        except (binascii.Error, UnicodeDecodeError, jwt.PyJWTError, ValueError):
-            raise ValueError("maskinporten_jwk is not a private RSA key as a JWK in base64") from None
-        return cls(issuer.removesuffix("/") + "/", client_id, scope, key)
+            jwk = jwt.PyJWK.from_json(b64decode(encoded_jwk).decode(), algorithm="RS256")
+        except (ValueError, jwt.PyJWTError):
+            raise wrong from None
+        if not isinstance(jwk.key, RSAPrivateKey) or not jwk.key_id:
+            raise wrong
+        return cls(issuer.removesuffix("/") + "/", client_id, scope, jwk.key_id, jwk.key)
 
 
 class MaskinportenTokens:
@@ -95,4 +99,4 @@ def _assertion(identity: MaskinportenIdentity, now: datetime) -> str:
         "exp": now + ASSERTION_LIFETIME,
         "jti": str(uuid4()),
     }
-    return jwt.encode(claims, identity.key.key, algorithm="RS256", headers={"kid": identity.key.key_id})
+    return jwt.encode(claims, identity.key, algorithm="RS256", headers={"kid": identity.key_id})
