@@ -16,11 +16,13 @@ from altinn_notifications.clock import FixedClock
 from altinn_notifications.database.embedded import EmbeddedServer
 from altinn_notifications.database.migrate import migrate
 from altinn_notifications.database.pool import Database
+from support.service import Service, running_service
 from support.times import NOON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytest_plugins = ["support.browser"]
 TEMPLATE = "notifications_template"
 SERVER = "TEST_POSTGRESQL_URL"
 
@@ -78,3 +80,10 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 def clock() -> FixedClock:
     """A clock that stands at noon and is turned by the test."""
     return FixedClock(NOON)
+
+
+@pytest.fixture
+async def service(database_url: str, clock: FixedClock) -> AsyncIterator[Service]:
+    """The application on the test's own database."""
+    async with running_service(database_url, clock) as running:
+        yield running

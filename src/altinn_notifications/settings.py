@@ -142,7 +142,7 @@ class EmailSettings(Group):
         3600, description="accepted mail without a report counts as delivered then; negative: never"
     )
     intermittent_error_delay_seconds: PositiveInt = Field(60, description="pause after a provider-wide failure")
-    message_retry_seconds: Annotated[tuple[int, ...], NoDecode] = Field(
+    message_retry_seconds: Annotated[tuple[PositiveInt, ...], NoDecode, Field(min_length=1)] = Field(
         (60, 300, 900, 1800, 3600), description="waits after a temporary refusal of one mail; the last one repeats"
     )
     report_access_key: SecretStr | None = Field(None, description="key of the report webhook; unset: nobody gets in")
@@ -150,7 +150,7 @@ class EmailSettings(Group):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        return _numbers(values, "message_retry_seconds")
+        return _texts(values, "message_retry_seconds")
 
 
 class SmsSettings(Group):
@@ -162,7 +162,7 @@ class SmsSettings(Group):
     gateway_username: str = Field("", description="account at the gateway")
     gateway_password: SecretStr = Field(SecretStr(""), description="its password")
     gateway_timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for an answer")
-    gateway_retry_seconds: Annotated[tuple[int, ...], NoDecode] = Field(
+    gateway_retry_seconds: Annotated[tuple[PositiveInt, ...], NoDecode, Field(min_length=1)] = Field(
         (300, 600, 900, 1800), description="waits after a gateway error; the last one repeats"
     )
     unicode_when_needed: bool = Field(default=False, description="send text outside the GSM alphabet as UCS-2")
@@ -172,7 +172,7 @@ class SmsSettings(Group):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        return _numbers(values, "gateway_retry_seconds")
+        return _texts(values, "gateway_retry_seconds")
 
 
 class PlatformSettings(Group):
@@ -246,12 +246,6 @@ class Settings:
         self.sms = sms or SmsSettings()
         self.platform = platform or PlatformSettings()
         self.simulator = simulator or SimulatorSettings()
-
-
-def _numbers(values: object, name: str) -> object:
-    if isinstance(values, dict) and isinstance(values.get(name), str):
-        values[name] = tuple(int(part) for part in values[name].split(","))
-    return values
 
 
 def _texts(values: object, name: str) -> object:

@@ -1,0 +1,1 @@
+"""`altinn-notifications run`: database, API, worker and local platform in one terminal."""
