@@ -1,0 +1,72 @@
+"""Everything the simulator remembers. Each part can be put back to what it was at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from altinn_notifications.simulator.archive import Archive
+from altinn_notifications.simulator.calls import CallLog
+from altinn_notifications.simulator.faults import Faults
+from altinn_notifications.simulator.magic import Attempts
+from altinn_notifications.simulator.outbox import Outbox
+
+if TYPE_CHECKING:
+    from altinn_notifications.simulator.mailbox import Mail
+    from altinn_notifications.simulator.phones import Sms
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What `PUT /sim/settings` changes."""
+
+    report_delay: timedelta
+    """From acceptance of a message to its delivery report."""
+    latency: timedelta = timedelta()
+    """How long every target takes to answer."""
+    allow_list: frozenset[str] = frozenset()
+    """Numbers, as `+` and digits, that would reach a real handset in the shared test environment."""
+
+    def dump(self) -> dict[str, Any]:
+        """The settings as the control endpoints speak of them."""
+        return {
+            "reportDelayMs": _milliseconds(self.report_delay),
+            "latencyMs": _milliseconds(self.latency),
+            "allowList": sorted(self.allow_list),
+        }
+
+
+class SimulatorState:
+    """The whole memory, shared by every target of one simulator."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour_at_start = behaviour
+        self.behaviour = behaviour
+        self.mailbox: Archive[Mail] = Archive()
+        self.phones: Archive[Sms] = Archive()
+        self.email_reports = Outbox()
+        self.sms_reports = Outbox()
+        self.attempts = Attempts()
+        self.calls = CallLog()
+        self.faults = Faults()
+
+    def reset(self) -> None:
+        """Back to the start: default settings, no messages, no calls, no faults, no reports on their way."""
+        self.behaviour = self._behaviour_at_start
+        for messages in (self.mailbox, self.phones):
+            messages.clear()
+        for part in (self.email_reports, self.sms_reports, self.attempts, self.calls, self.faults):
+            part.clear()
+
+    def dump(self) -> dict[str, Any]:
+        """A summary of everything, as `GET /sim/state` shows it."""
+        return {
+            "faults": self.faults.dump(),
+            "mailbox": {"messages": len(self.mailbox), "reportsWaiting": len(self.email_reports)},
+            "phones": {"messages": len(self.phones), "reportsWaiting": len(self.sms_reports)},
+        }
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
