@@ -34,10 +34,16 @@ class ChildCannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs: a command of this program, shown under `name` in `colour`."""
+    """What a child runs, shown under `name` in `colour`."""
 
     name: str
     colour: str
+    command: tuple[str, ...]
+
+    @classmethod
+    def ours(cls, name: str, colour: str) -> Program:
+        """A command of this program."""
+        return cls(name, colour, (sys.executable, "-P", "-m", "altinn_notifications", name))
 
 
 class Child:
@@ -82,7 +88,7 @@ class Child:
     async def _run_once(self) -> int:
         # A session of its own: Ctrl-C in the terminal reaches `run` alone, which then stops the others in order.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "altinn_notifications", self.program.name),
+            *self.program.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from altinn_notifications.settings import Settings
 
-API: Final = Program("api", "cyan")
-WORKER: Final = Program("worker", "magenta")
-SIMULATOR: Final = Program("simulator", "yellow")
+API: Final = Program.ours("api", "cyan")
+WORKER: Final = Program.ours("worker", "magenta")
+SIMULATOR: Final = Program.ours("simulator", "yellow")
 READINESS_PATH: Final = "/health/ready"
 LOOK_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 30.0
