@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from altinn_notifications.api import future_orders, health, metrics, shipments, triggers
+from altinn_notifications.api.openapi import documentation_routes
+from altinn_notifications.api.router import ApiApp
+from altinn_notifications.authentication.authenticator import Authenticator
+from altinn_notifications.database.pool import Database
+from altinn_notifications.database.wakeups import Wakeups
+from altinn_notifications.orders.registration import Registrar
+from altinn_notifications.platform.clients import open_platform
+from altinn_notifications.reports.inbox import ReportInbox
+from altinn_notifications.settings import Environment
+
 if TYPE_CHECKING:
-    from altinn_notifications.authentication.authenticator import Authenticator
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from altinn_notifications.api.router import Route
     from altinn_notifications.clock import Clock
-    from altinn_notifications.database.pool import Database
-    from altinn_notifications.database.wakeups import Wakeups
-    from altinn_notifications.orders.registration import Registrar
-    from altinn_notifications.reports.inbox import ReportInbox
+    from altinn_notifications.platform.clients import Platform
     from altinn_notifications.settings import Settings
 
 
@@ -26,3 +39,58 @@ class Services:
     authenticator: Authenticator
     registrar: Registrar
     reports: ReportInbox
+    platform: Platform
+
+
+@asynccontextmanager
+async def build_services(settings: Settings, clock: Clock, db_url: str) -> AsyncIterator[Services]:
+    """What the endpoints of one process share, on an open pool. Raises `DatabaseUnavailable`."""
+    async with AsyncExitStack() as stack:
+        db = await Database.connect(db_url, pool_size=settings.database.pool_size)
+        stack.push_async_callback(db.close)
+        is_production = settings.general.environment is Environment.PRODUCTION
+        authenticator = Authenticator(settings.authentication, clock, https_only=is_production)
+        stack.push_async_callback(authenticator.close)
+        wakeups = Wakeups(db)
+        platform = open_platform(settings)
+        stack.push_async_callback(platform.close)
+        registrar, reports = Registrar(db, wakeups), ReportInbox(db, wakeups)
+        yield Services(settings, clock, db, wakeups, authenticator, registrar, reports, platform)
+
+
+def routes(services: Services) -> list[Route]:
+    """Every endpoint that the settings let be served."""
+    served = [
+        *future_orders.ROUTES,
+        *shipments.ROUTES,
+        *triggers.ROUTES,
+        *health.ROUTES,
+        *metrics.ROUTES,
+    ]
+    general = services.settings.general
+    return served + (documentation_routes(served, general.base_uri) if general.openapi else [])
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The ASGI application of `services`."""
+    return Application(ApiApp(services, routes(services)))
+
+
+class Application:
+    """Hands each request to the API. What lives as long as the process is opened and closed around it."""
+
+    def __init__(self, api: ApiApp) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of an ASGI server."""
+        if scope["type"] == "http":
+            await self._api(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _acknowledge(receive, send)
+
+
+async def _acknowledge(receive: Receive, send: Send) -> None:
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})

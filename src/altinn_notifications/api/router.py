@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 from uuid import UUID
 
+from altinn_notifications.api.failures import ClientGone, problem_of
 from altinn_notifications.api.problems import Problem, empty_problem, plain_problem, validation_problem
 from altinn_notifications.authentication.policies import Policy
+from altinn_notifications.metrics import REQUEST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
+    from prometheus_client import Histogram
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
+    from altinn_notifications.api.operations import Operation
     from altinn_notifications.app import Services
     from altinn_notifications.authentication.policies import Caller
 
 API: Final = "/notifications/api/v1"
+ANY_METHOD: Final = "*"
 MAX_BODY_BYTES: Final = 30_000_000
 _JSON_TYPE = re.compile(r"^application/(?:[^;\s]+\+)?json$", re.IGNORECASE)
 _GUID_BODY = re.compile(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 _READABLE_CHARSETS: Final = frozenset({"utf-8", "utf8", "utf-16", "utf-16le"})
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its request was read."""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,22 @@ class Request:
         if content_type is None or (charset and charset not in _READABLE_CHARSETS):
             raise plain_problem(415)
         body = await self.body()
-        return body.decode(charset, "surrogatepass").encode() if charset and charset.startswith("utf-16") else body
+        return body.decode(charset, "replace").encode() if charset and charset.startswith("utf-16") else body
+
+    def stop_if_client_is_gone(self) -> None:
+        """A check point between steps of the work. Raises `ClientGone` if the connection is known to be closed.
+
+        Does not wait, and costs microseconds: `receive` is asked once and, since a live client has no more to say,
+        abandoned where it would begin to wait. Source: spec 01, 8.
+        """
+        question = self.receive().__await__()
+        try:
+            next(question)
+        except StopIteration as answer:
+            if answer.value["type"] == "http.disconnect":
+                raise ClientGone from None
+        else:
+            question.close()
 
     def guid(self, name: str) -> UUID:
         """A path value that must be a GUID. Raises the 400 of spec 01, 6.5."""
@@ -93,7 +110,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method at one path. `{name}` matches a segment, `{name:guid}` only a GUID."""
+    """One method, or `ANY_METHOD`, at one path. `{name}` matches a segment, `{name:guid}` only a GUID."""
 
     method: str
     path: str
@@ -101,6 +118,8 @@ class Route:
     policy: Policy = Policy.NONE
     states_json: bool = False
     """Whether the endpoint refuses other content types than JSON before it looks at the caller (spec 01, 3.1)."""
+    operation: Operation | None = None
+    """What the OpenAPI document says about it; without one it is not in the document."""
 
 
 @dataclass(slots=True)
@@ -144,8 +163,8 @@ class Router:
         segments = path.removesuffix("/").removeprefix("/").split("/")
         found = [match for match in _matches(self._root, segments, {}) if match[0].routes]
         for node, values in found:
-            if method in node.routes:
-                return node.routes[method], values
+            if (route := node.routes.get(method) or node.routes.get(ANY_METHOD)) is not None:
+                return route, values
         if not found:
             raise empty_problem(404)
         allowed = sorted({name for node, _ in found for name in node.routes})
@@ -166,11 +185,12 @@ def _matches(node: _Node, segments: list[str], values: dict[str, str]) -> list[t
 
 
 class ApiApp:
-    """The ASGI application of every endpoint below `/notifications` and of `/health`."""
+    """The ASGI application of every endpoint below `/notifications` and of those at the root."""
 
     def __init__(self, services: Services, routes: list[Route]) -> None:
         self._services = services
         self._router = Router(routes)
+        self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     def knows(self, path: str) -> bool:
         """Whether any method of this path is ours."""
@@ -182,21 +202,35 @@ class ApiApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        started = time.perf_counter()
         headers = _headers(scope)
+        route: Route | None = None
         try:
-            response = await self._answer(scope, receive, headers)
-        except Problem as problem:
+            route, path_values = self._router.find(scope["method"], scope["path"])
+            response = await self._answer(route, path_values, scope, receive, headers)
+        except Exception as error:  # noqa: BLE001 - every end of a request is an answer
+            problem = problem_of(error, route=route.path if route else None)
             response = problem.response(traceparent=headers.get("traceparent"), accept=headers.get("accept"))
+        self._observe(route, response.status_code, time.perf_counter() - started)
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, headers: dict[str, str]) -> Response:
+    async def _answer(
+        self, route: Route, path_values: dict[str, str], scope: Scope, receive: Receive, headers: dict[str, str]
+    ) -> Response:
         now = self._services.clock.now()
-        route, path_values = self._router.find(scope["method"], unquote(scope["path"]))
         if route.states_json and "content-type" in headers and not _is_json(headers["content-type"]):
             raise empty_problem(415)
         caller = await self._services.authenticator.admit(scope, headers, route.policy)
         request = Request(self._services, route, scope, receive, now, headers, path_values, caller)
         return await route.handler(request)
+
+    def _observe(self, route: Route | None, status: int, seconds: float) -> None:
+        # Paths and methods that no route has would make as many series as somebody cares to invent.
+        key = (route.method, route.path, status) if route else ("", "", status)
+        duration = self._durations.get(key)
+        if duration is None:
+            duration = self._durations[key] = REQUEST_SECONDS.labels(*key)
+        duration.observe(seconds)
 
 
 def parse_guid(text: str) -> UUID | None:

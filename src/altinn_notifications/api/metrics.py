@@ -1,0 +1,69 @@
+"""`/metrics` for Prometheus: this process's own counters, and the backlog as the database has it at this moment."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
+from starlette.responses import Response
+
+from altinn_notifications.api.router import Request, Route
+from altinn_notifications.database.pool import DatabaseUnavailable
+from altinn_notifications.lifecycle import ORDER_MOVES, PENDING_RESULTS
+from altinn_notifications.processing.expiry import SendWindow
+from altinn_notifications.tracking.backlog import Backlog, read_backlog
+
+if TYPE_CHECKING:
+    from altinn_notifications.app import Services
+
+log = structlog.get_logger()
+SCRAPE_SECONDS: Final = 5
+
+
+async def get_metrics(request: Request) -> Response:
+    """Every metric in Prometheus' text format; without a database those that need none."""
+    backlog = await _backlog(request.services)
+    gauges = CollectorRegistry()
+    Gauge("database_up", "1 when the database answered this scrape", registry=gauges).set(backlog is not None)
+    if backlog is not None:
+        _fill(gauges, backlog)
+    return Response(generate_latest(REGISTRY) + generate_latest(gauges), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _backlog(services: Services) -> Backlog | None:
+    settings = services.settings.notification
+    try:
+        async with asyncio.timeout(SCRAPE_SECONDS):
+            return await read_backlog(
+                services.db,
+                now=services.clock.now(),
+                window=SendWindow(settings.sms_send_window_start_hour, settings.sms_send_window_end_hour),
+                grace=timedelta(seconds=settings.expiry_offset_seconds),
+            )
+    except (DatabaseUnavailable, TimeoutError) as error:
+        log.warning("backlog_not_read", error=type(error).__name__)
+        return None
+
+
+def _fill(gauges: CollectorRegistry, backlog: Backlog) -> None:
+    orders = Gauge("orders_unfinished", "Orders that are not in a final state", ["status"], registry=gauges)
+    for status in ORDER_MOVES:
+        orders.labels(status).set(backlog.orders.get(status, 0))
+    pending = Gauge(
+        "notifications_pending", "Notifications without final result", ["channel", "result"], registry=gauges
+    )
+    for channel, results in PENDING_RESULTS.items():
+        for result in results:
+            pending.labels(channel, result).set(backlog.notifications.get((channel, result), 0))
+    Gauge("oldest_unfinished_order_seconds", "Since when the oldest unfinished order is due", registry=gauges).set(
+        backlog.oldest_order_seconds
+    )
+    Gauge("overdue_order_seconds", "By how much the worst order is past its latest possible end", registry=gauges).set(
+        backlog.overdue_seconds
+    )
+
+
+ROUTES: Final = [Route("GET", "/metrics", get_metrics)]
