@@ -96,23 +96,21 @@ def _reached(recipient: Recipient, contacts: Contacts, order: Order) -> _Reached
 
 
 def _lists(channel: NotificationChannel, reached: list[_Reached]) -> tuple[Iterable[_Reached], Iterable[_Reached]]:
-    with_email = [one for one in reached if one.addresses.emails]
-    with_number = [one for one in reached if one.addresses.mobile_numbers]
+    """Who goes on the list of emails, and who on that of SMS. A list of preference takes who is not reached at all."""
     match channel:
         case NotificationChannel.EMAIL:
             return reached, ()
         case NotificationChannel.SMS:
             return (), reached
         case NotificationChannel.EMAIL_AND_SMS:
-            return _last_of_each(reached), _last_of_each(reached)
+            by_email = by_sms = reached
         case NotificationChannel.EMAIL_PREFERRED:
-            return _last_of_each(one for one in reached if one.addresses.emails or not one.addresses.mobile_numbers), (
-                _last_of_each(with_number)
-            )
+            by_email = [one for one in reached if one.addresses.emails or not one.addresses.mobile_numbers]
+            by_sms = [one for one in reached if one.addresses.mobile_numbers]
         case NotificationChannel.SMS_PREFERRED:
-            return _last_of_each(with_email), (
-                _last_of_each(one for one in reached if one.addresses.mobile_numbers or not one.addresses.emails)
-            )
+            by_email = [one for one in reached if one.addresses.emails]
+            by_sms = [one for one in reached if one.addresses.mobile_numbers or not one.addresses.emails]
+    return _last_of_each(by_email), _last_of_each(by_sms)
 
 
 def _last_of_each(reached: Iterable[_Reached]) -> Iterable[_Reached]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,7 @@ from altinn_notifications.recipients.contacts import Contact, Identity, Kind, id
 from altinn_notifications.recipients.drafts import parties_to_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from altinn_notifications.orders.model import Order, Recipient
@@ -36,17 +35,6 @@ class _Inquiry(NamedTuple):
 
 
 _Findings = dict[_Inquiry, Contact | DependencyFailed]
-
-
-def with_stale_override(order: Order, creators: Collection[str]) -> Order:
-    """The order as it is registered for a creator whose person look-ups always use stale contact data.
-
-    For orders of chains only: first-generation orders never use stale data. Letter case of creators makes no
-    difference. Source: spec 02, 9 and spec 12, 2.2.
-    """
-    if order.creator.lower() not in {creator.lower() for creator in creators}:
-        return order
-    return replace(order, use_stale_contact_information=True)
 
 
 async def resolve(
