@@ -221,6 +221,7 @@ class SimulatorSettings(Group):
     smtp_port: PositiveInt = Field(5125, description="port of its mailbox")
     report_delay_ms: NonNegativeInt = Field(2000, description="time from acceptance to delivery report")
     service_url: str = Field("http://localhost:5090", description="where reports and /notifications requests go")
+    keys_directory: Path | None = Field(None, description="folder that keeps its key pairs; unset: new ones each start")
 
 
 class Settings:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.simulator.clients import SERVICE_CLIENT
+from altinn_notifications.simulator.keys import SigningKeys
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
 
 SHORT_WAITS: Final[Mapping[str, str]] = {
     "NOTIFICATIONS_SMS_GATEWAY_RETRY_SECONDS": "2,5,10,20",
@@ -23,8 +30,25 @@ SHARED_SECRETS: Final = (
 )
 
 
-def local_profile(given: Mapping[str, str]) -> dict[str, str]:
-    """Variables for the processes of one run: short waits, and keys that only they know. Never one that is given."""
-    profile = {**SHORT_WAITS, **{name: secrets.token_urlsafe(24) for name in SHARED_SECRETS}}
+def local_profile(given: Mapping[str, str], *, keys_directory: Path, now: datetime) -> dict[str, str]:
+    """Variables for the processes of one run: short waits, and secrets that only they know. Never one that is given.
+
+    The key pairs that the local platform knows the service by are made in `keys_directory` if they are not there yet.
+    """
+    profile = {
+        **SHORT_WAITS,
+        **{name: secrets.token_urlsafe(24) for name in SHARED_SECRETS},
+        **_identity(SigningKeys(now, keys_directory), keys_directory),
+    }
     taken = {name.upper() for name in given}
     return {name: value for name, value in profile.items() if name not in taken}
+
+
+def _identity(keys: SigningKeys, directory: Path) -> dict[str, str]:
+    jwk = json.dumps(SERVICE_CLIENT.private_jwk(keys)).encode()
+    return {
+        "NOTIFICATIONS_SIMULATOR_KEYS_DIRECTORY": str(directory),
+        "NOTIFICATIONS_PLATFORM_ACCESS_TOKEN_KEY_FILE": str(keys.access_token_file("platform")),
+        "NOTIFICATIONS_PLATFORM_MASKINPORTEN_CLIENT_ID": SERVICE_CLIENT.client_id,
+        "NOTIFICATIONS_PLATFORM_MASKINPORTEN_JWK": base64.b64encode(jwk).decode(),
+    }

@@ -14,6 +14,7 @@ import httpx
 import structlog
 from rich.text import Text
 
+from altinn_notifications.clock import SystemClock
 from altinn_notifications.database.migrate import migrate
 from altinn_notifications.database.opening import opened
 from altinn_notifications.processes import when_database_answers
@@ -56,7 +57,10 @@ async def _migrate(url: str) -> None:
 
 
 def _environment(settings: Settings, given: Mapping[str, str], url: str) -> dict[str, str]:
-    profile = local_profile(given) if settings.general.environment is Environment.LOCAL else {}
+    profile: dict[str, str] = {}
+    if settings.general.environment is Environment.LOCAL:
+        keys = settings.simulator.keys_directory or settings.database.directory.absolute().parent / "simulator-keys"
+        profile = local_profile(given, keys_directory=keys, now=SystemClock().now())
     return {**given, **profile, "NOTIFICATIONS_DATABASE_URL": url}
 
 

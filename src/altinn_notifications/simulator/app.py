@@ -84,7 +84,8 @@ def create_simulator(settings: Settings, clock: Clock, *, smtp_listener: socket.
 def _routes(settings: Settings, state: SimulatorState, http: httpx.AsyncClient, clock: Clock) -> list[BaseRoute]:
     """Every address of the platform, the busiest first."""
     service_url, pages = settings.simulator.service_url, Pages()
-    token_state = tokens.TokenState(public_url(settings.simulator), clock, SigningKeys(clock.now()))
+    keys = SigningKeys(clock.now(), settings.simulator.keys_directory)
+    token_state = tokens.TokenState(public_url(settings.simulator), clock, keys)
     return [
         *sms_gateway.routes(sms_gateway.SmsGateway(settings.sms, state, clock), state, clock),
         *passthrough.routes(passthrough.PassThrough(service_url, http, state, clock)),

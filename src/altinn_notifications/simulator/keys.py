@@ -154,6 +154,11 @@ class SigningKeys:
         """Signs platform access tokens of an issuer."""
         return self._key(f"{issuer}.apps.altinn.localhost")
 
+    def access_token_file(self, issuer: str) -> Path:
+        """The file with `access_token(issuer)`, for a process that is to sign as the issuer. Needs a folder."""
+        self.access_token(issuer)
+        return self._file(f"{issuer}.apps.altinn.localhost")
+
     def client(self, client_id: str) -> SigningKey:
         """The key that a Maskinporten client signs with."""
         return self._key(f"{client_id}.clients.localhost")
@@ -170,15 +175,21 @@ class SigningKeys:
         return self._keys[name]
 
     def _kept(self, name: str) -> SigningKey | None:
-        file = self._folder / f"{name}.pem" if self._folder else None
-        return SigningKey.read(file) if file and file.exists() else None
+        if self._folder is None or not self._file(name).exists():
+            return None
+        return SigningKey.read(self._file(name))
 
     def _made(self, name: str, subject: x509.Name, authority: SigningKey | None) -> SigningKey:
         key = SigningKey.generate(subject, self._made_at, authority=authority)
         if self._folder:
             self._folder.mkdir(parents=True, exist_ok=True)
-            key.write(self._folder / f"{name}.pem")
+            key.write(self._file(name))
         return key
+
+    def _file(self, name: str) -> Path:
+        if self._folder is None:
+            raise ValueError("these keys are kept in no folder")
+        return self._folder / f"{name}.pem"
 
 
 def organisation_in(certificate: x509.Certificate) -> str | None:
