@@ -97,6 +97,28 @@ async def test_many_who_were_refused_the_same_token_share_its_successor(
     assert len(peer.calls) == 2
 
 
+async def test_many_who_wait_for_a_token_share_the_failure(
+    peer: PlatformPeer, http: httpx.AsyncClient, clock: FixedClock
+) -> None:
+    ours = tokens(peer, http, clock)
+    peer.answer_next(TOKEN, Reply(status=500))
+    answers = await asyncio.gather(*(ours.token() for _ in range(20)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {DependencyFailed}
+    assert len(peer.calls) == 1
+    assert await ours.token() == "token-1"
+
+
+async def test_one_who_gives_up_waiting_does_not_take_the_token_from_the_others(
+    peer: PlatformPeer, http: httpx.AsyncClient, clock: FixedClock
+) -> None:
+    ours = tokens(peer, http, clock)
+    impatient, patient = asyncio.create_task(ours.token()), asyncio.create_task(ours.token())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient == "token-1"
+    assert len(peer.calls) == 1
+
+
 async def test_a_refused_assertion_is_a_failed_dependency(
     peer: PlatformPeer, http: httpx.AsyncClient, clock: FixedClock
 ) -> None:

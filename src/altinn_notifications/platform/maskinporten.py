@@ -56,7 +56,10 @@ class MaskinportenIdentity:
 
 
 class MaskinportenTokens:
-    """Our access token, fetched when it is needed and kept until five seconds before it expires."""
+    """Our access token, fetched when it is needed and kept until five seconds before it expires.
+
+    Everybody who needs one at the same time waits for the same answer, and shares it, be it a failure.
+    """
 
     def __init__(self, client: DependencyClient, identity: MaskinportenIdentity | None, clock: Clock) -> None:
         self._client = client
@@ -64,21 +67,30 @@ class MaskinportenTokens:
         self._clock = clock
         self._token = ""
         self._renew_at: datetime | None = None
-        self._renewing = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
 
     async def token(self) -> str:
         """A token that is valid for at least five more seconds. Raises `DependencyFailed`."""
-        async with self._renewing:
-            if self._renew_at is None or self._clock.now() >= self._renew_at:
-                await self._renew()
-            return self._token
+        if self._renew_at is None or self._clock.now() >= self._renew_at:
+            await self._renewed()
+        return self._token
 
     async def token_instead_of(self, refused: str) -> str:
         """Another token than the one that somebody refused, however long it had to live. Raises `DependencyFailed`."""
-        async with self._renewing:
-            if self._token == refused:  # otherwise somebody else has renewed it meanwhile
-                await self._renew()
-            return self._token
+        if self._token == refused:  # otherwise it was renewed on somebody else's behalf meanwhile
+            await self._renewed()
+        return self._token
+
+    async def _renewed(self) -> None:
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew())
+            self._renewal.add_done_callback(self._settled)
+        await asyncio.shield(self._renewal)  # one who gives up waiting does not take it from the others
+
+    def _settled(self, renewal: asyncio.Task[None]) -> None:
+        self._renewal = None
+        if not renewal.cancelled():
+            renewal.exception()  # looked at, because everybody who waited may have left
 
     async def _renew(self) -> None:
         if self._identity is None:
