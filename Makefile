@@ -16,7 +16,7 @@ run: $(VENV)/.runtime ## Start API, worker, database, local platform and console
 	@exec $(PYTHON_IN_VENV) -m altinn_notifications run
 
 test: $(VENV)/.development ## Run the tests
-	$(PYTHON_IN_VENV) -m pytest -n 2
+	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.development ## Check style and types
 	$(PYTHON_IN_VENV) -m ruff check

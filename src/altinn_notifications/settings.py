@@ -33,7 +33,7 @@ class GeneralSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_", frozen=True, extra="ignore")
 
-    environment: Environment = Environment.LOCAL
+    environment: Environment = Field(Environment.LOCAL, description="`local`, `test` or `production`")
     base_uri: str = Field("http://localhost:5090", description="start of every link and Location header")
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: PositiveInt = Field(5090, description="port the API listens on")

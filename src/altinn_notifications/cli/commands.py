@@ -61,6 +61,8 @@ def main() -> None:
     except (DatabaseUnavailable, asyncpg.PostgresError) as error:
         reason = describe(error.__cause__ or error)
         _give_up(f"The database cannot be used: {reason}", "NOTIFICATIONS_DATABASE_URL says which one it is.")
+    except OSError as error:
+        _give_up(f"{error.strerror or type(error).__name__}: {error.filename or 'see above'}")
     except Exception as error:
         log.exception("unexpected_error", error=type(error).__name__)
         sys.exit(1)

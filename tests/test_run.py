@@ -1,0 +1,196 @@
+"""The real command, from start to delivered messages, on free ports and in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from altinn_notifications.run.welcome import Addresses, commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+PROGRAM = (sys.executable, "-P", "-m", "altinn_notifications")
+SECONDS = 60
+SCOPE = "altinn:serviceowner/notifications.create"
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {SECONDS} s"
+        time.sleep(0.05)
+
+
+@dataclass
+class Run:
+    """One `altinn-notifications run` and what it printed."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+    process: subprocess.Popen[str] | None = None
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        self.lines.clear()
+        process = self.process = subprocess.Popen(
+            [*PROGRAM, "run"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.folder,
+            env=self.environment,
+        )
+        self._reader = threading.Thread(target=self._read, args=(process,))
+        self._reader.start()
+        until(lambda: process.poll() is not None or "is ready" in self.output, "the welcome")
+        assert process.poll() is None, self.output
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            self.lines.extend(iter(process.stdout.readline, ""))
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(
+            f"http://localhost:{self.environment['NOTIFICATIONS_PORT']}",
+            f"http://localhost:{self.environment['NOTIFICATIONS_SIMULATOR_PORT']}",
+        )
+
+    def children(self) -> dict[str, psutil.Process]:
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children()
+        return {child.cmdline()[-1]: child for child in children if child.status() != psutil.STATUS_ZOMBIE}
+
+    def end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return code
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *arguments], check=False, capture_output=True, text=True, cwd=self.folder, env=self.environment
+        )
+
+
+def free_ports(count: int) -> list[str]:
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(server.getsockname()[1]) for server in servers]
+    for server in servers:
+        server.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Ports and an empty folder; the processes that `run` starts there are ended after the last test."""
+    api, simulator, smtp = free_ports(3)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFICATIONS_")}
+    ports = {
+        "NOTIFICATIONS_PORT": api,
+        "NOTIFICATIONS_SIMULATOR_PORT": simulator,
+        "NOTIFICATIONS_SIMULATOR_SMTP_PORT": smtp,
+    }
+    run = Run({**clean, **ports}, tmp_path_factory.mktemp("run"))
+    yield run
+    if run.is_running():
+        run.end(signal.SIGTERM)
+
+
+@pytest.fixture
+def run(prepared: Run) -> Run:
+    if not prepared.is_running():
+        prepared.start()
+    return prepared
+
+
+def test_an_email_sent_from_the_command_line_is_delivered_and_can_be_seen(run: Run) -> None:
+    result = run.call("send", "email", "kari@epost.example", "--subject", "Skattemelding", "--body", "Klar")
+    assert result.returncode == 0, result.stdout + result.stderr + run.output
+    assert "Order_Completed Email_Delivered" in result.stdout
+    inbox = re.search(r"http://\S+", result.stdout)
+    assert inbox is not None
+    assert "Skattemelding" in httpx.get(inbox[0], headers={"Accept": "text/html"}, follow_redirects=True).text
+
+
+def test_an_sms_sent_from_the_command_line_is_delivered_at_any_hour(run: Run) -> None:
+    result = run.call("send", "sms", "+4799999001", "--body", "Klar")
+    assert result.returncode == 0, result.stdout + result.stderr + run.output
+    assert "Order_Completed SMS_Delivered" in result.stdout
+
+
+def test_a_message_that_cannot_be_delivered_ends_with_exit_code_1(run: Run) -> None:
+    result = run.call("send", "email", "bounced@epost.example")
+    assert result.returncode == 1
+    assert "Order_Completed Email_Failed_Bounced" in result.stdout
+
+
+def test_a_message_that_the_api_refuses_is_explained(run: Run) -> None:
+    result = run.call("send", "sms", "12345678")
+    assert result.returncode == 1
+    assert "PhoneNumber" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("curl", [True, False], ids=["curl", "python"])
+def test_the_printed_commands_send_both_messages_and_show_them_delivered(run: Run, *, curl: bool) -> None:
+    script = "\n".join(line for _, line in commands(run.addresses, curl=curl))
+    result = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True, text=True)
+    assert "Email_Delivered" in result.stdout
+    assert "SMS_Delivered" in result.stdout
+    assert run.addresses.api in run.output
+
+
+def test_a_process_that_is_killed_is_started_again(run: Run) -> None:
+    before = run.children()["worker"]
+    before.kill()
+    until(lambda: run.children().get("worker", before) != before, "a new worker")
+    assert run.call("send", "sms", "+4799999002").returncode == 0
+
+
+def test_after_kill_9_the_children_are_gone_and_the_next_run_goes_on_with_the_same_data(run: Run) -> None:
+    children = list(run.children().values())
+    assert len(children) == 3
+    shipment = run.call("send", "email", "kari@epost.example", "--no-wait").stdout.split()[1]
+    run.end(signal.SIGKILL)
+    _, alive = psutil.wait_procs(children, SECONDS)
+    assert alive == []
+    run.start()
+    token = httpx.get(f"{run.addresses.platform}/api/GetEnterpriseToken?scopes={SCOPE}&org=ttd").text
+    url = f"{run.addresses.api}/notifications/api/v1/future/shipment/{shipment}"
+    headers = {"Authorization": f"Bearer {token}"}
+    until(lambda: httpx.get(url, headers=headers).json()["status"] == "Order_Completed", "the order's completion")
+
+
+def test_ctrl_c_stops_everything(run: Run) -> None:
+    children = list(run.children().values())
+    started = time.monotonic()
+    assert run.end(signal.SIGINT) == 0
+    assert time.monotonic() - started < 10
+    assert not any(child.is_running() for child in children)
+    assert not (run.folder / "data" / "postgresql" / "cluster" / "postmaster.pid").exists()
+    assert "Traceback" not in run.output
