@@ -15,7 +15,8 @@ SENDING_TIME_POLICY: Final = Enumeration(
     {int(policy): policy for policy in SendingTimePolicy}, ("Anytime", "Daytime"), numbers=UINT32
 )
 
-Channel = Annotated[NotificationChannel | int, CHANNEL, About("Which channels may be used, and which comes first.")]
+_CHANNELS: Final = "Which channels may be used, and which comes first."
+Channel = Annotated[NotificationChannel | int, CHANNEL, About(_CHANNELS)]
 ContentTypeOrNumber = Annotated[ContentType | int, CONTENT_TYPE]
 PolicyOrNumber = Annotated[SendingTimePolicy | int, SENDING_TIME_POLICY]
 IdempotencyId = Annotated[
@@ -80,7 +81,7 @@ class PersonRecipient:
     """A person, reached through the contact register."""
 
     national_identity_number: Annotated[RequiredText, Text(pattern="^[0-9]{11}$")]
-    channel_schema: Channel
+    channel_schema: Annotated[Channel, About(_CHANNELS, default=NotificationChannel.EMAIL_PREFERRED)]
     email_settings: EmailSettings | None = None
     sms_settings: SmsSettings | None = None
     resource_id: ResourceId = None
@@ -106,7 +107,7 @@ class ExternalIdentityRecipient:
     """A user who is known by an email address or a user name rather than by a number."""
 
     external_identity: Annotated[RequiredText, About("A URN, such as urn:altinn:username:kari.")]
-    channel_schema: Channel
+    channel_schema: Annotated[Channel, About(_CHANNELS, default=NotificationChannel.EMAIL)]
     email_settings: EmailSettings | None = None
     sms_settings: SmsSettings | None = None
     resource_id: ResourceId = None

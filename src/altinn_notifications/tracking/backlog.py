@@ -20,13 +20,28 @@ TERMINATION_INTERVAL: Final = timedelta(minutes=15)
 """How long after its grace an expired notification may wait for the next termination (spec 07, 7.3)."""
 OLDEST_LOOKED_AT: Final = 200
 
+LOOKED_AT: Final = 1_000_000
+"""Of a larger backlog this many are counted: enough to be alarmed by, and still counted in a moment."""
+
 COUNT_ORDERS: Final = """
-    SELECT status, count(*) AS number, min(requested_send_time) AS oldest FROM order_states
-    WHERE status IN ('Registered', 'Processing', 'Processed') GROUP BY status"""
+    SELECT status, count(*) AS number FROM (
+        SELECT status FROM order_states WHERE status IN ('Registered', 'Processing', 'Processed') LIMIT $1
+    ) AS unfinished GROUP BY status"""
 
 COUNT_NOTIFICATIONS: Final = """
-    SELECT channel, result, count(*) AS number FROM notification_states
-    WHERE result IN ('New', 'Sending', 'Succeeded', 'Accepted') GROUP BY channel, result"""
+    SELECT channel, result, count(*) AS number FROM (
+        SELECT channel, result FROM notification_states
+        WHERE result IN ('New', 'Sending', 'Succeeded', 'Accepted') LIMIT $1
+    ) AS pending GROUP BY channel, result"""
+
+# One look into the index per status; the list of all repeats what the index is about.
+OLDEST_SEND_TIME: Final = """
+    SELECT min(oldest.requested_send_time) FROM unnest('{Registered,Processing,Processed}'::text[]) AS of (status),
+        LATERAL (
+            SELECT requested_send_time FROM order_states
+            WHERE status = of.status AND status IN ('Registered', 'Processing', 'Processed')
+            ORDER BY requested_send_time LIMIT 1
+        ) AS oldest"""
 
 # No deadline is nearer to its send time than the shortest lifetime, so younger orders need not be looked at.
 OLDEST_ORDERS: Final = """
@@ -52,13 +67,13 @@ class Backlog:
 
 async def read_backlog(db: Database, *, now: datetime, window: SendWindow, grace: timedelta) -> Backlog:
     """The backlog at `now`. `grace` is how long after expiry a notification is ended. Raises `DatabaseUnavailable`."""
-    orders = await db.fetch(COUNT_ORDERS)
-    notifications = await db.fetch(COUNT_NOTIFICATIONS)
-    oldest = min((row["oldest"] for row in orders), default=now)
+    orders = await db.fetch(COUNT_ORDERS, LOOKED_AT)
+    notifications = await db.fetch(COUNT_NOTIFICATIONS, LOOKED_AT)
+    oldest = await db.fetchval(OLDEST_SEND_TIME)
     return Backlog(
         orders={row["status"]: row["number"] for row in orders},
         notifications={(row["channel"], row["result"]): row["number"] for row in notifications},
-        oldest_order_seconds=_seconds(now - oldest),
+        oldest_order_seconds=_seconds(now - (oldest or now)),
         overdue_seconds=_seconds(await _overdue(db, now, window, grace + TERMINATION_INTERVAL)),
     )
 
