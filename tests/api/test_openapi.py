@@ -32,6 +32,10 @@ async def test_the_document_describes_the_public_endpoints(service: Service) -> 
     assert order["tags"] == ["Order"]
     assert {"200", "201", "400", "401", "403", "415", "422", "499", "500", "503"} <= set(order["responses"])
     assert order["security"] == [{"bearerAuth": []}, {"platformAccessToken": []}]
+    feed = content["paths"][f"{API}/future/shipment/feed"]["get"]
+    assert [parameter["name"] for parameter in feed["parameters"]] == ["seq", "pageSize", "orderBy"]
+    shipment = content["paths"][f"{API}/future/shipment/{{id}}"]["get"]
+    assert [parameter["in"] for parameter in shipment["parameters"]] == ["path"]
     assert not any("trigger" in path for path in content["paths"])
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from altinn_notifications.api.problems import JSON_TYPE, coded_problem, to_json, validation_problem
 from altinn_notifications.api.router import API, Request, Route
+from altinn_notifications.api.shipment_operations import GET_FEED, GET_SHIPMENT
 from altinn_notifications.authentication.policies import Policy
 from altinn_notifications.timestamps import to_wire
 from altinn_notifications.tracking.feed import LARGEST_NUMBER, FeedQuery, read_feed
@@ -90,6 +91,6 @@ def _json(content: Any) -> Response:
 
 
 ROUTES: Final = [
-    Route("GET", f"{API}/future/shipment/feed", get_feed, Policy.CREATE, states_json=True),
-    Route("GET", f"{API}/future/shipment/{{id:guid}}", get_shipment, Policy.CREATE),
+    Route("GET", f"{API}/future/shipment/feed", get_feed, Policy.CREATE, states_json=True, operation=GET_FEED),
+    Route("GET", f"{API}/future/shipment/{{id:guid}}", get_shipment, Policy.CREATE, operation=GET_SHIPMENT),
 ]
