@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH: Final = 100
 _FIRST_PAUSE_SECONDS: Final = 0.25
-_LONGEST_PAUSE_SECONDS: Final = 5.0
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 _NEVER_TAKEN: Final = frozenset({400, 413, 415, 422})  # the same body would be refused again
 
 log = structlog.get_logger()
