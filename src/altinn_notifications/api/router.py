@@ -136,6 +136,7 @@ class Router:
 
     def __init__(self, routes: list[Route]) -> None:
         self._root = _Node()
+        self._as_spelled = {(route.method, route.path): route for route in routes if "{" not in route.path}
         for route in routes:
             self._add(route)
 
@@ -160,11 +161,13 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route and its path values. Raises 404 for an unknown path and 405 for another method."""
+        if (route := self._as_spelled.get((method, path))) is not None:
+            return route, {}
         segments = path.removesuffix("/").removeprefix("/").split("/")
         found = [match for match in _matches(self._root, segments, {}) if match[0].routes]
         for node, values in found:
-            if (route := node.routes.get(method) or node.routes.get(ANY_METHOD)) is not None:
-                return route, values
+            if (match := node.routes.get(method) or node.routes.get(ANY_METHOD)) is not None:
+                return match, values
         if not found:
             raise empty_problem(404)
         allowed = sorted({name for node, _ in found for name in node.routes})
