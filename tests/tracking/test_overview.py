@@ -9,11 +9,12 @@ from altinn_notifications.identifiers import new_id
 from altinn_notifications.lifecycle import OrderStatus
 from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.tracking import listing, overview
-from altinn_notifications.tracking.listing import UNFINISHED, list_orders
+from altinn_notifications.tracking.listing import Selection, list_orders
 from altinn_notifications.tracking.overview import Count, read_overview
 from altinn_notifications.tracking.search import FoundBy, place_of, search
 from support.rows import (
     StoredDeadReport,
+    a_feed_document,
     a_feed_entry,
     a_stored_email,
     a_stored_order,
@@ -25,7 +26,6 @@ from support.rows import (
 from support.times import DAY, HOUR, MINUTE, NOON, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -124,28 +124,30 @@ def test_a_count_is_written_for_people() -> None:
     assert [str(Count(0)), str(Count(10_000, is_more=True))] == ["0", "10\u00a0000+"]
 
 
-async def test_the_newest_orders_come_first_and_pages_follow_each_other(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def read_all(db: Database, selection: Selection) -> list[UUID]:
+    found: list[UUID] = []
+    after = None
+    while True:
+        page = await list_orders(db, selection, after=after)
+        found += [line.id for line in page.lines]
+        if page.following is None:
+            return found
+        after = page.following
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "LINES_AT_ONCE", 2)
-    orders = [await insert(db, a_stored_order()) for _ in range(5)]
-    assert await read_all(db, OrderStatus) == [order.id for order in reversed(orders)]
 
 
-async def test_a_rare_status_is_found_however_far_back_it_is(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "LOOKED_AT_MOST", 3)
-    rare = await insert(db, a_stored_order(status=OrderStatus.CANCELLED))
-    for _ in range(7):
-        await insert(db, a_stored_order(status=OrderStatus.COMPLETED))
-    first = await list_orders(db, [OrderStatus.CANCELLED])
-    assert (first.lines, first.following is None) == ((), False)
-    assert await read_all(db, [OrderStatus.CANCELLED]) == [rare.id]
+@pytest.mark.usefixtures("two_at_once")
+async def test_of_all_orders_the_newest_come_first_and_pages_follow_each_other(db: Database) -> None:
+    orders = [await insert(db, a_stored_order(status=status)) for status in OrderStatus]
+    assert await read_all(db, Selection.ALL) == [order.id for order in reversed(orders)]
 
 
-async def test_unfinished_orders_come_in_the_order_in_which_they_are_due(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listing, "LINES_AT_ONCE", 2)
+@pytest.mark.usefixtures("two_at_once")
+async def test_unfinished_orders_come_in_the_order_in_which_they_are_due(db: Database) -> None:
     await insert(db, a_stored_order(status=OrderStatus.COMPLETED))
     statuses = (OrderStatus.REGISTERED, OrderStatus.PROCESSING, OrderStatus.PROCESSED)
     orders = [
@@ -153,26 +155,44 @@ async def test_unfinished_orders_come_in_the_order_in_which_they_are_due(
         for n in range(7)
     ]
     expected = sorted(orders, key=lambda order: (order.requested_send_time, order.id))
-    assert await read_all(db, UNFINISHED) == [order.id for order in expected]
+    assert await read_all(db, Selection.UNFINISHED) == [order.id for order in expected]
+
+
+@pytest.mark.usefixtures("two_at_once")
+@pytest.mark.parametrize(
+    ("selection", "status"),
+    [
+        (Selection.REGISTERED, OrderStatus.REGISTERED),
+        (Selection.PROCESSING, OrderStatus.PROCESSING),
+        (Selection.SENDING, OrderStatus.PROCESSED),
+        (Selection.CONDITION_NOT_MET, OrderStatus.SEND_CONDITION_NOT_MET),
+        (Selection.CANCELLED, OrderStatus.CANCELLED),
+    ],
+)
+async def test_a_selection_holds_the_orders_of_one_status(
+    db: Database, selection: Selection, status: OrderStatus
+) -> None:
+    orders = [await insert(db, a_stored_order(status=one)) for one in OrderStatus for _ in range(3)]
+    assert set(await read_all(db, selection)) == {order.id for order in orders if order.status == status}
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_of_completed_orders_the_latest_ended_come_first(db: Database) -> None:
+    orders = [await insert(db, a_stored_order(status=OrderStatus.COMPLETED)) for _ in range(5)]
+    for order in reversed(orders):
+        await insert_numbered(db, a_feed_entry(order_id=order.id))
+    unsent = await insert(db, a_stored_order(status=OrderStatus.SEND_CONDITION_NOT_MET))
+    document = a_feed_document(status="Order_SendConditionNotMet")
+    await insert_numbered(db, a_feed_entry(order_id=unsent.id, entry=document))
+    assert await read_all(db, Selection.COMPLETED) == [order.id for order in orders]
 
 
 async def test_a_line_counts_the_messages_of_its_order(db: Database) -> None:
     order = await insert(db, a_stored_order(status=OrderStatus.COMPLETED))
     for position, result in enumerate(("Delivered", "Failed_Bounced", "Failed")):
         await insert(db, a_stored_email(order.id, result=result, position=position))
-    (line,) = (await list_orders(db, list(OrderStatus))).lines
+    (line,) = (await list_orders(db, Selection.ALL)).lines
     assert (line.id, line.messages, line.failed, line.status) == (order.id, 3, 2, "Completed")
-
-
-async def read_all(db: Database, statuses: Iterable[OrderStatus]) -> list[UUID]:
-    found: list[UUID] = []
-    wanted, after = list(statuses), None
-    while True:
-        page = await list_orders(db, wanted, after=after)
-        found += [line.id for line in page.lines]
-        if page.following is None:
-            return found
-        after = page.following
 
 
 async def test_an_order_is_found_by_whatever_names_it(db: Database) -> None:

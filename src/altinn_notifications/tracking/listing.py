@@ -1,24 +1,34 @@
-"""Lists of orders, a page at a time, by key: what is unfinished with the oldest first, everything else newest first."""
+"""Lists of orders, a page at a time, each by its own index: the last page costs what the first one does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
-from altinn_notifications.lifecycle import ORDER_MOVES, OrderStatus, OrderType
+from altinn_notifications.lifecycle import OrderType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from altinn_notifications.database.pool import Database
 
 LINES_AT_ONCE: Final = 25
-LOOKED_AT_MOST: Final = 5_000
-"""Newest orders that are looked at for one page, so that a rare status costs no more than a common one."""
-UNFINISHED: Final = frozenset(ORDER_MOVES)
-NEWEST: Final = UUID(int=2**128 - 1)
+
+
+class Selection(StrEnum):
+    """Which orders. Unfinished ones come in the order in which they are due, all others the latest first."""
+
+    ALL = "all"
+    UNFINISHED = "unfinished"
+    REGISTERED = "registered"
+    PROCESSING = "processing"
+    SENDING = "sending"
+    COMPLETED = "completed"
+    CONDITION_NOT_MET = "condition-not-met"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +49,46 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """A page of a list. `following` is the last order looked at; the next page starts after it. None: that was all."""
+    """A page of a list. The next one starts after the order `following`; None: this was the last."""
 
     lines: tuple[OrderLine, ...]
     following: UUID | None
 
 
-FIND_NEWEST: Final = """
-    WITH looked_at AS (SELECT id FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $4)
-    SELECT s.order_id FROM looked_at JOIN order_states s ON s.order_id = looked_at.id
-    WHERE s.status = ANY($2::text[]) ORDER BY s.order_id DESC LIMIT $3"""
+FIND_ALL: Final = "SELECT id FROM orders WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2"
 
-FIND_LAST_LOOKED_AT: Final = "SELECT id FROM orders WHERE id < $1 ORDER BY id DESC OFFSET $2 - 1 LIMIT 1"
-
-FIND_OLDEST_UNFINISHED: Final = """
+FIND_UNFINISHED: Final = """
     WITH place AS (
         SELECT coalesce(max(requested_send_time), '-infinity') AS time FROM order_states WHERE order_id = $1)
-    SELECT oldest.order_id FROM place CROSS JOIN unnest($2::text[]) AS wanted (status)
+    SELECT first_due.id FROM place CROSS JOIN unnest($3::text[]) AS wanted (status)
     CROSS JOIN LATERAL (
-        SELECT s.order_id, s.requested_send_time FROM order_states s
+        SELECT s.order_id AS id, s.requested_send_time FROM order_states s
         WHERE s.status = wanted.status AND s.status IN ('Registered', 'Processing', 'Processed')
-        AND (s.requested_send_time, s.order_id) > (place.time, $1)
-        ORDER BY s.requested_send_time, s.order_id LIMIT $3) AS oldest
-    ORDER BY oldest.requested_send_time, oldest.order_id LIMIT $3"""
+        AND (s.requested_send_time, s.order_id) > (place.time, coalesce($1, '00000000-0000-0000-0000-000000000000'))
+        ORDER BY s.requested_send_time, s.order_id LIMIT $2) AS first_due
+    ORDER BY first_due.requested_send_time, first_due.id LIMIT $2"""
+
+# Nearly every entry of the feed is a completed order, so few others are passed over on the way.
+FIND_COMPLETED: Final = """
+    SELECT order_id AS id FROM status_feed
+    WHERE sequence_number < coalesce((SELECT sequence_number FROM status_feed WHERE order_id = $1), 9223372036854775807)
+    AND entry->>'status' = 'Order_Completed' ORDER BY sequence_number DESC LIMIT $2"""
+
+FIND_UNSENT: Final = """
+    SELECT order_id AS id FROM order_states
+    WHERE status = ($3::text[])[1] AND status IN ('SendConditionNotMet', 'Cancelled')
+    AND ($1::uuid IS NULL OR order_id < $1) ORDER BY order_id DESC LIMIT $2"""
+
+_FINDERS: Final[Mapping[Selection, tuple[str, ...]]] = {
+    Selection.ALL: (FIND_ALL,),
+    Selection.UNFINISHED: (FIND_UNFINISHED, "Registered", "Processing", "Processed"),
+    Selection.REGISTERED: (FIND_UNFINISHED, "Registered"),
+    Selection.PROCESSING: (FIND_UNFINISHED, "Processing"),
+    Selection.SENDING: (FIND_UNFINISHED, "Processed"),
+    Selection.COMPLETED: (FIND_COMPLETED,),
+    Selection.CONDITION_NOT_MET: (FIND_UNSENT, "SendConditionNotMet"),
+    Selection.CANCELLED: (FIND_UNSENT, "Cancelled"),
+}
 
 DESCRIBE: Final = """
     SELECT o.id, o.type, o.creator, o.senders_reference, o.created, o.requested_send_time, o.channel, s.status,
@@ -74,34 +101,18 @@ DESCRIBE: Final = """
     ORDER BY found.place"""
 
 
-async def list_orders(db: Database, statuses: Collection[OrderStatus], *, after: UUID | None = None) -> OrderPage:
-    """At most 25 orders with one of `statuses`, from the one that follows `after` on.
+async def list_orders(db: Database, selection: Selection, *, after: UUID | None = None) -> OrderPage:
+    """At most 25 orders of `selection`, from the one that follows `after` on.
 
-    If every one of `statuses` is unfinished the order that was due first comes first; otherwise the newest does, and a
-    page may hold few orders, or none, although `following` leads to more.
+    Completed orders are listed for as long as the status feed keeps them, which is 90 days.
     """
-    if UNFINISHED.issuperset(statuses):
-        return await _list_oldest_unfinished(db, statuses, after)
-    return await _list_newest(db, statuses, after)
+    query, *statuses = _FINDERS[selection]
+    rows = await db.fetch(query, after, LINES_AT_ONCE, *([statuses] if statuses else []))
+    ids = [row["id"] for row in rows]
+    return OrderPage(await describe_orders(db, ids), ids[-1] if len(ids) == LINES_AT_ONCE else None)
 
 
 async def describe_orders(db: Database, ids: Sequence[UUID]) -> tuple[OrderLine, ...]:
     """The orders with these ids, in the same order; an unknown id is left out."""
     rows = await db.fetch(DESCRIBE, ids)
     return tuple(OrderLine(**{**row, "type": OrderType(row["type"])}) for row in rows)
-
-
-async def _list_newest(db: Database, statuses: Collection[OrderStatus], after: UUID | None) -> OrderPage:
-    start, words = after or NEWEST, [str(status) for status in statuses]
-    rows = await db.fetch(FIND_NEWEST, start, words, LINES_AT_ONCE, LOOKED_AT_MOST)
-    ids = [row["order_id"] for row in rows]
-    if len(ids) == LINES_AT_ONCE:
-        return OrderPage(await describe_orders(db, ids), ids[-1])
-    return OrderPage(await describe_orders(db, ids), await db.fetchval(FIND_LAST_LOOKED_AT, start, LOOKED_AT_MOST))
-
-
-async def _list_oldest_unfinished(db: Database, statuses: Collection[OrderStatus], after: UUID | None) -> OrderPage:
-    words = [str(status) for status in statuses]
-    rows = await db.fetch(FIND_OLDEST_UNFINISHED, after or UUID(int=0), words, LINES_AT_ONCE)
-    ids = [row["order_id"] for row in rows]
-    return OrderPage(await describe_orders(db, ids), ids[-1] if len(ids) == LINES_AT_ONCE else None)

@@ -57,13 +57,15 @@ FIND_SENDERS_REFERENCE: Final = """
                 ORDER BY o.creator LIMIT 1)
         FROM creators WHERE creators.creator IS NOT NULL
     )
-    SELECT o.id AS order_id, 'sender''s reference' AS found_by
-    FROM creators JOIN orders o ON o.creator = creators.creator AND o.senders_reference = $1
-    ORDER BY o.id DESC LIMIT $2"""
+    SELECT found.id AS order_id, 'sender''s reference' AS found_by FROM creators
+    CROSS JOIN LATERAL (SELECT o.id FROM orders o
+        WHERE o.creator = creators.creator AND left(o.senders_reference, 100) = left($1, 100)
+        AND o.senders_reference = $1 LIMIT $2) AS found
+    ORDER BY found.id DESC LIMIT $2"""
 
 
 async def search(db: Database, text: str) -> list[Hit]:
-    """The orders that `text` names exactly, newest first, at most 50; letter case matters except in ids."""
+    """The orders that `text` names exactly, newest first, and at most 50; letter case matters except in ids."""
     wanted = text.strip()
     if not wanted or len(wanted) > LONGEST_TEXT or "\x00" in wanted:
         return []
