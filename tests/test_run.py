@@ -93,7 +93,13 @@ class Run:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*PROGRAM, *arguments], check=False, capture_output=True, text=True, cwd=self.folder, env=self.environment
+            [*PROGRAM, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            cwd=self.folder,
+            env=self.environment,
         )
 
 
