@@ -141,7 +141,7 @@ def _answers(route: Route, operation: Operation) -> dict[int, Answer]:
         answers[401] = Answer("No valid credentials.")
         answers[403] = Answer("The credentials do not open this endpoint, or name no organisation.")
     if operation.request is not None or operation.parameters:
-        answers[400] = Answer("The request is not valid; `errors` tells which properties.", VALIDATION_PROBLEM)
+        answers[400] = Answer("The request is not valid; the errors are listed by property.", VALIDATION_PROBLEM)
     if operation.request is not None:
         answers[413] = Answer("The body is larger than 30,000,000 bytes.")
         answers[415] = Answer("The body is not declared as JSON in UTF-8 or UTF-16.", PROBLEM)
@@ -218,4 +218,8 @@ def _reason(status: str) -> str:
     return "Client Closed Request" if status == "499" else HTTPStatus(int(status)).phrase
 
 
-_PAGES.filters["reason"] = _reason
+def _indented(value: Any) -> str:
+    return to_json(value).decode()
+
+
+_PAGES.filters |= {"reason": _reason, "indented": _indented}

@@ -79,7 +79,7 @@ class Request:
     async def json_body(self) -> bytes:
         """The body of a JSON endpoint as UTF-8 bytes. Raises 415 for a missing or unreadable content type."""
         content_type = self.headers.get("content-type")
-        charset = _charset(content_type) if content_type else None
+        charset = charset_of(content_type) if content_type else None
         if content_type is None or (charset and charset not in _READABLE_CHARSETS):
             raise plain_problem(415)
         body = await self.body()
@@ -257,7 +257,8 @@ def _is_json(content_type: str) -> bool:
     return _JSON_TYPE.match(content_type.split(";", maxsplit=1)[0].strip()) is not None
 
 
-def _charset(content_type: str) -> str | None:
+def charset_of(content_type: str) -> str | None:
+    """The charset that a content type names, in lower case."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
