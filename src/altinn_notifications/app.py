@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from altinn_notifications.api import future_orders, health, metrics, shipments, triggers
+from altinn_notifications.api import future_orders, health, metrics, reports, shipments, triggers
 from altinn_notifications.api.openapi import documentation_routes
 from altinn_notifications.api.router import ApiApp
 from altinn_notifications.authentication.authenticator import Authenticator
+from altinn_notifications.console.pages import create_console
 from altinn_notifications.database.pool import Database
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.orders.registration import Registrar
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from altinn_notifications.clock import Clock
     from altinn_notifications.platform.clients import Platform
     from altinn_notifications.settings import Settings
+
+
+BASE: Final = "/notifications/"
+"""Every path below it is the API's, also those without endpoint: their 404 has no body (spec 01, 1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         wakeups = Wakeups(db)
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
-        registrar, reports = Registrar(db, wakeups), ReportInbox(db, wakeups)
-        yield Services(settings, clock, db, wakeups, authenticator, registrar, reports, platform)
+        registrar, inbox = Registrar(db, wakeups), ReportInbox(db, wakeups)
+        yield Services(settings, clock, db, wakeups, authenticator, registrar, inbox, platform)
 
 
 def routes(services: Services) -> list[Route]:
@@ -66,6 +71,7 @@ def routes(services: Services) -> list[Route]:
         *triggers.ROUTES,
         *health.ROUTES,
         *metrics.ROUTES,
+        *reports.ROUTES,
     ]
     general = services.settings.general
     return served + (documentation_routes(served, general.base_uri) if general.openapi else [])
@@ -73,19 +79,25 @@ def routes(services: Services) -> list[Route]:
 
 def create_app(services: Services) -> ASGIApp:
     """The ASGI application of `services`."""
-    return Application(ApiApp(services, routes(services)))
+    return Application(ApiApp(services, routes(services)), create_console(services))
 
 
 class Application:
-    """Hands each request to the API. What lives as long as the process is opened and closed around it."""
+    """Hands each request to the API, or to the console if the API does not know its path.
 
-    def __init__(self, api: ApiApp) -> None:
+    What lives as long as the process is opened and closed around it.
+    """
+
+    def __init__(self, api: ApiApp, console: ASGIApp) -> None:
         self._api = api
+        self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of an ASGI server."""
         if scope["type"] == "http":
-            await self._api(scope, receive, send)
+            path = scope["path"]
+            is_api = path[: len(BASE)].lower() == BASE or self._api.knows(path)
+            await (self._api if is_api else self._console)(scope, receive, send)
         elif scope["type"] == "lifespan":
             await _acknowledge(receive, send)
 
