@@ -181,15 +181,15 @@ def test_a_process_that_is_killed_is_started_again(run: Run) -> None:
 def test_after_kill_9_the_children_are_gone_and_the_next_run_goes_on_with_the_same_data(run: Run) -> None:
     children = list(run.children().values())
     assert len(children) == 3
-    shipment = run.call("send", "email", "kari@epost.example", "--no-wait").stdout.split()[1]
+    shipment = run.call("send", "email", "kari@epost.example").stdout.split()[1]
     run.end(signal.SIGKILL)
     _, alive = psutil.wait_procs(children, SECONDS)
     assert alive == []
     run.start()
     token = httpx.get(f"{run.addresses.platform}/api/GetEnterpriseToken?scopes={SCOPE}&org=ttd").text
     url = f"{run.addresses.api}/notifications/api/v1/future/shipment/{shipment}"
-    headers = {"Authorization": f"Bearer {token}"}
-    until(lambda: httpx.get(url, headers=headers).json()["status"] == "Order_Completed", "the order's completion")
+    assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).json()["status"] == "Order_Completed"
+    assert run.call("send", "sms", "+4799999003").returncode == 0
 
 
 def test_ctrl_c_stops_everything(run: Run) -> None:

@@ -99,9 +99,11 @@ class Lane(Generic[Message]):
         """Work until `stop` is set; then finish the calls that are open and give the rest back."""
         queue: asyncio.Queue[tuple[Claimed, Message, str | None]] = asyncio.Queue(maxsize=self.settings.concurrency)
         senders = [asyncio.create_task(self._sender(queue)) for _ in range(self.settings.concurrency)]
+        waking = asyncio.create_task(_wake_at_stop(stop, self._wake))
         try:
             await self._feed(queue, stop)
         finally:
+            waking.cancel()
             await self._give_back(queue)
             await asyncio.gather(*(_finish(sender) for sender in senders), return_exceptions=True)
 
@@ -225,6 +227,11 @@ async def _put(queue: asyncio.Queue[Any], item: Any, stop: asyncio.Event) -> boo
     finally:
         putting.cancel()
         stopping.cancel()
+
+
+async def _wake_at_stop(stop: asyncio.Event, wake: asyncio.Event) -> None:
+    await stop.wait()
+    wake.set()
 
 
 async def _finish(sender: asyncio.Task[None]) -> None:
