@@ -20,9 +20,11 @@ async def test_the_console_has_the_paths_that_the_api_does_not_know(service: Ser
     start = await service.client.get("/")
     assert start.status_code == 200
     assert start.headers["content-type"].startswith("text/html")
-    missing = await service.client.get("/nothing/here")
-    assert missing.status_code == 404
-    assert missing.headers["content-type"].startswith("text/html")
+    for_people = await service.client.get("/nothing/here", headers={"Accept": "text/html"})
+    assert for_people.status_code == 404
+    assert for_people.headers["content-type"].startswith("text/html")
+    for_programs = await service.client.get("/nothing/here")
+    assert (for_programs.status_code, for_programs.content) == (404, b"")
 
 
 @pytest.mark.parametrize("path", [f"{API}/nothing", "/notifications/", "/Notifications/api/v1/x", "/notifications/x"])
