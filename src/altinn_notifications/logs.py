@@ -1,7 +1,7 @@
 """How the service logs: constant event names with ids, to standard error, as text for a person or JSON for a store.
 
 What a log may never hold (addresses, texts, tokens) tends to come in through the back door of an exception's message.
-So a traceback shows the exception's type and where it happened, and no messages or values.
+So a traceback shows the exception's type and where it happened, and no values.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 ExceptionInfo = tuple[type[BaseException], BaseException, "TracebackType | None"]
+NAMES_ONLY_CODE: Final = (ImportError, NameError)  # their messages cannot hold data
 LIBRARY_LEVELS: Final = {
     "": logging.WARNING,
     "httpx": logging.WARNING,  # its requests are logged with their whole URL
@@ -68,7 +69,8 @@ def _places(error: BaseException) -> list[str]:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
     name = f"{type(error).__module__}.{type(error).__qualname__}"
-    return [*(_places(cause) if cause else ()), name, *lines]
+    message = f": {error}" if isinstance(error, NAMES_ONLY_CODE) else ""
+    return [*(_places(cause) if cause else ()), name + message, *lines]
 
 
 def _json(process: str) -> list[Processor]:
