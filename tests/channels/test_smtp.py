@@ -263,6 +263,18 @@ async def test_421_after_the_final_dot_is_a_refusal_for_now_and_ends_the_connect
     assert peer.connections == 2
 
 
+async def test_an_answer_before_the_end_of_the_mail_counts_and_ends_the_connection(peer: SmtpPeer) -> None:
+    peer.next("EARLY", "552 5.3.4 that is enough")
+    big = (Attachment("stor.bin", "application/octet-stream", b"\0" * 7_000_000),)
+    async with provider_for(peer) as provider:
+        outcome = await provider.send(an_email(attachments=big))
+        assert outcome == Refused(EmailResult.PAYLOAD_TOO_LARGE, "end of data answered 552 5.3.4")
+        assert await provider.send(an_email()) == ACCEPTED
+        peer.may_end.set()
+    assert peer.connections == 2
+    assert len(peer.mails) == 1
+
+
 async def test_a_connection_that_was_closed_while_idle_is_replaced_and_the_mail_goes_once(peer: SmtpPeer) -> None:
     async with provider_for(peer) as provider:
         assert await provider.send(an_email()) == ACCEPTED

@@ -44,7 +44,7 @@ class SmtpPeer:
     """Listens on a free port of 127.0.0.1 while its context is open.
 
     The points at which it can be told what to do: GREETING, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, CONTENT (after the
-    final dot), RSET and QUIT.
+    final dot), RSET and QUIT; and EARLY, an answer in the middle of the content, after which it reads no more.
     """
 
     extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE 10485760", "ENHANCEDSTATUSCODES")
@@ -54,6 +54,8 @@ class SmtpPeer:
     mails: list[ReceivedMail] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     has_mail: asyncio.Event = field(default_factory=asyncio.Event)
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it to end the session of an EARLY answer."""
     connections: int = 0
     port: int = 0
     _once: dict[str, deque[Step]] = field(default_factory=lambda: defaultdict(deque))
@@ -161,6 +163,12 @@ class _Session:
     async def _data(self) -> None:
         if await self._answer("DATA", "354 End data with <CR><LF>.<CR><LF>") != "3":
             return
+        if (early := self.peer.step("EARLY", None)) is not None:
+            await self.reader.readexactly(10_000)
+            self.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a socket's
+            self.writer.write(f"{early}\r\n".encode())
+            await self.peer.may_end.wait()
+            raise _HangUp
         content = await self.reader.readuntil(b"\r\n.\r\n")
         plain = content[:-3].replace(b"\r\n..", b"\r\n.")
         self.peer.mails.append(ReceivedMail(self.mail, self.rcpt, plain, self.number))

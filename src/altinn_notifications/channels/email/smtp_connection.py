@@ -95,8 +95,11 @@ class SmtpConnection:
         self.close()
 
     def close(self) -> None:
-        """Close without a word."""
+        """Close without a word, and without the rest of a mail that the server has stopped reading."""
+        transport = self._transport()
         self._client.close()
+        if transport is not None:
+            transport.abort()
 
     async def _converse(self, submission: Submission) -> Ending:
         for phase, command in (
@@ -143,8 +146,11 @@ class SmtpConnection:
 
     def _has_unsent_octets(self) -> bool:
         """Whether the server answered before it had heard all of the mail."""
-        transport = cast("asyncio.WriteTransport | None", self._client.transport)
+        transport = self._transport()
         return transport is not None and transport.get_write_buffer_size() > 0
+
+    def _transport(self) -> asyncio.WriteTransport | None:
+        return cast("asyncio.WriteTransport | None", self._client.transport)
 
 
 async def open_connection(settings: EmailSettings, tls: ssl.SSLContext | None) -> SmtpConnection:
