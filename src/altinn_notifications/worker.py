@@ -13,6 +13,7 @@ from altinn_notifications.channels.email.smtp import SmtpProvider
 from altinn_notifications.channels.sms.link import LinkProvider
 from altinn_notifications.database.pool import Database, DatabaseUnavailable
 from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REPORTS, Wakeups
+from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.presence import Presence
 from altinn_notifications.processing import due_orders
 from altinn_notifications.processing.expiry import SendWindow
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from altinn_notifications.channels.protocol import EmailProvider, SmsProvider
     from altinn_notifications.clock import Clock
+    from altinn_notifications.platform.clients import Platform
     from altinn_notifications.settings import Settings
 
 log = structlog.get_logger()
@@ -40,6 +42,8 @@ TERMINATION_INTERVAL: Final = 900.0
 FEED_INTERVAL: Final = 1.0
 SETTLE_INTERVAL: Final = 10.0
 CLEANUP_INTERVAL: Final = 300.0
+PROBE_INTERVAL: Final = 3.0
+"""How often one order that waits for a failing dependency goes ahead, to see whether it answers again."""
 PROVIDER_SOURCES: Final = {"smtp": ReportSource.SMTP, "link": ReportSource.SMS_GATEWAY}
 
 
@@ -55,6 +59,7 @@ class Worker:
         *,
         email: EmailProvider,
         sms: SmsProvider,
+        platform: Platform,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -62,6 +67,7 @@ class Worker:
         self._settings = settings
         self._email = email
         self._sms = sms
+        self._platform = platform
         self._window = SendWindow(
             settings.notification.sms_send_window_start_hour, settings.notification.sms_send_window_end_hour
         )
@@ -98,7 +104,7 @@ class Worker:
 
     def _loops(self, number: int) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
         notification = self._settings.notification
-        processor = Processor(self._db, self._clock, self._wakeups, notification, worker=number)
+        processor = Processor(self._db, self._clock, self._wakeups, notification, self._platform, worker=number)
         db, offset = self._db, timedelta(seconds=notification.expiry_offset_seconds)
 
         async def terminate(now: datetime) -> None:
@@ -111,6 +117,10 @@ class Worker:
         async def clean(now: datetime) -> None:
             await delete_old_entries(db, now=now, limit=notification.status_feed_cleanup_batch_size)
 
+        async def probe(now: datetime) -> None:
+            if await due_orders.release_one_of_each(db, now=now):
+                self._wakeups.wake(DUE_ORDERS)
+
         async def publish_feed(now: datetime) -> None:
             async with db.connection() as connection:
                 await publish(connection, now=now)
@@ -122,6 +132,7 @@ class Worker:
             self._every(SETTLE_INTERVAL, settle),
             self._every(CLEANUP_INTERVAL, clean),
             self._every(FEED_INTERVAL, publish_feed),
+            self._every(PROBE_INTERVAL, probe),
         ]
 
     def _on_wake(
@@ -209,7 +220,9 @@ async def build_worker(settings: Settings, clock: Clock, db_url: str) -> AsyncIt
         email, sms = SmtpProvider(settings.email, clock), LinkProvider(settings.sms)
         stack.push_async_callback(email.close)
         stack.push_async_callback(sms.close)
-        yield Worker(db, clock, Wakeups(db), settings, email=email, sms=sms)
+        platform = open_platform(settings)
+        stack.push_async_callback(platform.close)
+        yield Worker(db, clock, Wakeups(db), settings, email=email, sms=sms, platform=platform)
 
 
 async def run_worker(settings: Settings, clock: Clock, db_url: str, stop: asyncio.Event) -> None:

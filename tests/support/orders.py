@@ -20,8 +20,9 @@ from altinn_notifications.orders.model import (
     SendingTimePolicy,
     SmsTemplate,
 )
+from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.processing.processor import Processor
-from altinn_notifications.settings import NotificationSettings
+from altinn_notifications.settings import NotificationSettings, Settings
 from support.times import NOON
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Database
+    from altinn_notifications.platform.clients import Platform
 
 EMAIL = EmailTemplate("noreply@altinn.cloud", "Ny melding", "Du har fått en melding.", ContentType.PLAIN)
 SMS = SmsTemplate("Altinn", "Du har fått en melding.")
@@ -75,9 +77,9 @@ async def registered(db: Database, *orders: Order) -> list[UUID]:
     return [order.id for order in orders]
 
 
-def processor(db: Database, clock: Clock, **settings: Any) -> Processor:
-    """A processor as the worker makes it."""
-    return Processor(db, clock, Wakeups(db), NotificationSettings(**settings))
+def processor(db: Database, clock: Clock, platform: Platform | None = None, **settings: Any) -> Processor:
+    """A processor as the worker makes it; without `platform` for orders that nobody is asked about."""
+    return Processor(db, clock, Wakeups(db), NotificationSettings(**settings), platform or open_platform(Settings()))
 
 
 async def processed(db: Database, clock: Clock, *orders: Order) -> list[UUID]:

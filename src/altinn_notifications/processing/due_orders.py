@@ -40,20 +40,34 @@ CLAIM: Final = """
     UPDATE order_states s SET status = 'Processing', claim_count = s.claim_count + 1, wake_at = $4, claimed_by = $5,
         is_retry = false
     FROM due WHERE s.order_id = due.order_id AND s.status IN ('Registered', 'Processing')
-    RETURNING s.order_id, s.claim_count, due.is_retry, s.failing_since,
+    RETURNING s.order_id, s.claim_count, due.is_retry, s.failing_dependency,
         due.status = 'Processing' AND NOT due.is_retry AS taken_over"""
 
 # The compare-and-set of spec 08, 5.4: only the claim that is still the latest may end itself.
 END_CLAIMS: Final = """
     UPDATE order_states s SET status = u.status, wake_at = u.wake_at, is_retry = u.is_retry,
         last_change = CASE WHEN u.status = 'Processing' THEN s.last_change ELSE $6 END,
-        failing_since = CASE WHEN u.failing THEN coalesce(s.failing_since, $6) END
-    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::boolean[], $7::boolean[])
+        failing_since = CASE WHEN u.failing IS NOT NULL THEN coalesce(s.failing_since, $6) END,
+        failing_dependency = u.failing
+    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::boolean[], $7::text[])
         AS u (order_id, claim_count, status, wake_at, is_retry, failing)
     WHERE s.order_id = u.order_id AND s.claim_count = u.claim_count AND s.status = 'Processing'
     RETURNING s.order_id"""
 
-INSERT_NOTIFICATIONS: Final = (
+RELEASE_FAILING: Final = """
+    UPDATE order_states SET wake_at = $2
+    WHERE failing_dependency = $1 AND status = 'Processing' AND is_retry AND wake_at > $2"""
+
+RELEASE_ONE_OF_EACH: Final = """
+    WITH oldest AS (
+        SELECT DISTINCT ON (failing_dependency) order_id FROM order_states
+        WHERE failing_dependency IS NOT NULL AND status = 'Processing' AND is_retry AND wake_at > $1
+        ORDER BY failing_dependency, wake_at
+    )
+    UPDATE order_states s SET wake_at = $1 FROM oldest
+    WHERE s.order_id = oldest.order_id AND s.status = 'Processing' AND s.is_retry RETURNING s.order_id"""
+
+NOTIFICATION_COLUMNS: Final = (
     "id",
     "order_id",
     "channel",
@@ -67,7 +81,7 @@ INSERT_NOTIFICATIONS: Final = (
     "created",
     "expiry",
 )
-INSERT_STATES: Final = ("notification_id", "order_id", "creator", "channel", "lane", "result", "result_time", "expiry")
+STATE_COLUMNS: Final = ("notification_id", "order_id", "creator", "channel", "lane", "result", "result_time", "expiry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,8 @@ class ClaimedOrder:
     claim_count: int
     is_retry: bool
     """Whether this is the second look after a failed look-up or an inconclusive condition (spec 08, 5.2)."""
-    failing_since: datetime | None
+    failing_dependency: str | None
+    """Which dependency failed this order the last time, if one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +104,8 @@ class ClaimEnd:
     status: str
     wake_at: datetime | None = None
     is_retry: bool = False
-    failing: bool = False
+    failing: str | None = None
+    """The dependency that failed, if that is why."""
 
 
 async def next_wake(db: Database) -> datetime | None:
@@ -113,7 +129,9 @@ async def claim_due_orders(
         rows = await connection.fetch(CLAIM, owners, now, share, lease_until, worker)
         lines = [_taken_over(row, now) for row in rows if row["taken_over"]]
         await events.record(connection, lines)
-    return [ClaimedOrder(row["order_id"], row["claim_count"], row["is_retry"], row["failing_since"]) for row in rows]
+    return [
+        ClaimedOrder(row["order_id"], row["claim_count"], row["is_retry"], row["failing_dependency"]) for row in rows
+    ]
 
 
 def _taken_over(row: Row, now: datetime) -> Event:
@@ -128,9 +146,22 @@ async def end_claims(connection: Connection, ends: Sequence[ClaimEnd], *, now: d
     return {row["order_id"] for row in won}
 
 
-async def insert_notifications(
-    connection: Connection, notifications: Sequence[tuple[Any, ...]], states: Sequence[tuple[Any, ...]]
-) -> None:
+async def insert_notifications(connection: Connection, rows: Sequence[tuple[tuple[Any, ...], tuple[Any, ...]]]) -> None:
     """Store notifications with their states; columns in the order of the two constants above."""
-    await connection.copy_records_to_table("notifications", records=notifications, columns=INSERT_NOTIFICATIONS)
-    await connection.copy_records_to_table("notification_states", records=states, columns=INSERT_STATES)
+    if rows:
+        notifications, states = zip(*rows, strict=True)
+        await connection.copy_records_to_table("notifications", records=notifications, columns=NOTIFICATION_COLUMNS)
+        await connection.copy_records_to_table("notification_states", records=states, columns=STATE_COLUMNS)
+
+
+async def release_failing(db: Database, dependency: str, *, now: datetime) -> None:
+    """Let every order that waits for `dependency` be claimed now: it answers again."""
+    await db.execute(RELEASE_FAILING, dependency, now)
+
+
+async def release_one_of_each(db: Database, *, now: datetime) -> bool:
+    """Let the oldest order that waits for each failing dependency go ahead, to see whether it answers again.
+
+    Returns whether any was waiting.
+    """
+    return bool(await db.fetch(RELEASE_ONE_OF_EACH, now))

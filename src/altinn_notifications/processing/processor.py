@@ -1,162 +1,229 @@
-"""Processing in sets: claimed orders become notifications, hundreds in one transaction (spec 08, 5)."""
+"""Processing in sets: claimed orders become notifications, hundreds in one transaction (spec 08, 5).
+
+Orders to direct addresses need nobody's answer and are stored at once. Those with a send condition and those whose
+recipients are looked up go on beside, a bounded number of them, so that a slow answer holds up nobody else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from altinn_notifications import events
-from altinn_notifications.database.wakeups import NOTIFICATIONS
-from altinn_notifications.events import Event, Kind
-from altinn_notifications.identifiers import new_id
-from altinn_notifications.lifecycle import BORN_FINAL, Channel, OrderStatus, OrderType
+from altinn_notifications.database.grouping import Grouped
+from altinn_notifications.database.pool import DatabaseUnavailable
+from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS
 from altinn_notifications.orders.completion import announce
-from altinn_notifications.orders.model import SendingTimePolicy
 from altinn_notifications.orders.storage import load_orders
-from altinn_notifications.processing.deadline import closing_drafts, order_deadline
+from altinn_notifications.platform.conditions import Condition
+from altinn_notifications.platform.dependencies import DependencyFailed
+from altinn_notifications.processing import results
+from altinn_notifications.processing.deadline import order_deadline
 from altinn_notifications.processing.due_orders import (
     ClaimedOrder,
-    ClaimEnd,
     claim_due_orders,
     end_claims,
     insert_notifications,
+    release_failing,
 )
 from altinn_notifications.processing.expiry import SendWindow
-from altinn_notifications.recipients.drafts import Draft, drafts_for_order
+from altinn_notifications.processing.results import ENDED, Result
+from altinn_notifications.recipients.channel_choice import is_looked_up
+from altinn_notifications.recipients.contacts import NO_CONTACTS, NO_NAMES
+from altinn_notifications.recipients.drafts import drafts_for_order
+from altinn_notifications.recipients.lookup import resolve, resolve_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from uuid import UUID
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
 
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Database
     from altinn_notifications.database.wakeups import Wakeups
     from altinn_notifications.orders.model import Order
+    from altinn_notifications.platform.clients import Platform
+    from altinn_notifications.recipients.contacts import Contacts, Names
     from altinn_notifications.settings import NotificationSettings
 
 log = structlog.get_logger()
-LANES: Final = ("email", "composed", "sms-anytime", "sms-daytime")
+BESIDE_LIMIT: Final = 1000
+"""How many orders may wait for somebody's answer at the same time in one process."""
+CONDITIONS_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Processed:
-    """What became of one claimed order: its drafts, or the claim's other end."""
+class _Work:
+    """An order that this worker holds."""
 
     order: Order
-    end: ClaimEnd
-    drafts: list[Draft] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    claim: ClaimedOrder
 
 
 class Processor:
     """Turns due orders into notifications."""
 
-    def __init__(
-        self, db: Database, clock: Clock, wakeups: Wakeups, settings: NotificationSettings, *, worker: int | None = None
+    def __init__(  # noqa: PLR0913 - what processing is made of
+        self,
+        db: Database,
+        clock: Clock,
+        wakeups: Wakeups,
+        settings: NotificationSettings,
+        platform: Platform,
+        *,
+        worker: int | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._wakeups = wakeups
         self._settings = settings
+        self._platform = platform
+        self._worker = worker
         self._window = SendWindow(settings.sms_send_window_start_hour, settings.sms_send_window_end_hour)
-        self.worker = worker
+        self._beside: set[asyncio.Task[None]] = set()
+        self._asking = asyncio.Semaphore(CONDITIONS_AT_ONCE)
+        self._passed: Grouped[_Work, None] = Grouped(self._process_passed, limit=500, writers=4)
 
     async def process_batch(self) -> int:
-        """Claim one batch of due orders and bring each to its next state; the number that was claimed."""
+        """Claim one batch of due orders and start each on its way; the number that was claimed."""
         now = self._clock.now()
         claims = await claim_due_orders(
             self._db,
             now=now,
             limit=self._settings.past_due_orders_batch_size,
             lease_until=now + timedelta(seconds=self._settings.claim_lease_seconds),
-            worker=self.worker,
+            worker=self._worker,
         )
         if claims:
             orders = await load_orders(self._db, [claim.order_id for claim in claims])
-            await self._store([self._decide(orders[claim.order_id], claim) for claim in claims])
+            await self._start([_Work(orders[claim.order_id], claim) for claim in claims])
         return len(claims)
 
-    def _decide(self, order: Order, claim: ClaimedOrder) -> Processed:
+    async def settled(self) -> None:
+        """Wait until nothing that was started is on its way any more."""
+        while self._beside:
+            await asyncio.wait(self._beside)
+
+    async def _start(self, batch: Sequence[_Work]) -> None:
+        late = [work for work in batch if self._is_past_deadline(work)]
+        live = [work for work in batch if work not in late]
+        asking = [work for work in live if work.order.condition_endpoint]
+        looking = [work for work in live if work not in asking and _needs_look_up(work.order)]
+        direct = [work for work in live if work not in asking and work not in looking]
+        now = self._clock.now()
+        closed = [results.closed(work.order, work.claim, self._deadline(work.order), now) for work in late]
+        await self._store([*closed, *(self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct)])
+        for work in asking:
+            await self._go_beside(self._ask(work))
+        if looking:
+            await self._go_beside(self._look_up(looking))
+
+    async def _go_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        while len(self._beside) >= BESIDE_LIMIT:
+            await asyncio.wait(self._beside, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(_contained(work))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _ask(self, work: _Work) -> None:
+        """Evaluate the send condition. Inconclusive twice means: send (spec 08, 7)."""
+        async with self._asking:
+            answer = await self._platform.conditions.check(str(work.order.condition_endpoint))
+        now = self._clock.now()
+        if answer.condition is Condition.NOT_MET:
+            await self._store([results.condition_not_met(work.order, work.claim, now)])
+        elif answer.condition is Condition.INCONCLUSIVE and not work.claim.is_retry:
+            retry = results.asked_again_later(work.order, work.claim, answer.reason, now, self._retry_delay)
+            await self._store([retry])
+        else:
+            await self._passed.submit(work)
+
+    async def _process_passed(self, batch: Sequence[_Work]) -> list[None]:
+        direct = [work for work in batch if not _needs_look_up(work.order)]
+        await self._store([self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct])
+        await self._look_up([work for work in batch if work not in direct])
+        return [None] * len(batch)
+
+    async def _look_up(self, batch: Sequence[_Work]) -> None:
+        contacts = await resolve([work.order for work in batch], self._platform, registration=False)
+        found = {id_: known for id_, known in contacts.items() if not isinstance(known, DependencyFailed)}
+        names = await resolve_names(
+            [(w.order, found[w.order.id]) for w in batch if w.order.id in found], self._platform
+        )
+        outcomes = [self._looked_up(work, contacts[work.order.id], names.get(work.order.id)) for work in batch]
+        await self._store(outcomes)
+        await self._release(batch, outcomes)
+
+    def _looked_up(
+        self, work: _Work, contacts: Contacts | DependencyFailed, names: Names | DependencyFailed | None
+    ) -> Result:
+        for answer in (contacts, names):
+            if isinstance(answer, DependencyFailed):
+                return results.dependency_failed(work.order, work.claim, answer, self._clock.now(), self._retry_delay)
+        assert not isinstance(contacts, DependencyFailed)  # noqa: S101 - told apart above, for the type checker
+        assert not isinstance(names, DependencyFailed)  # noqa: S101
+        return self._drafted(work, contacts, names or NO_NAMES)
+
+    async def _release(self, batch: Sequence[_Work], outcomes: Sequence[Result]) -> None:
+        """When an order that a dependency had failed goes through, the others that wait for it need not wait longer."""
+        recovered = {
+            work.claim.failing_dependency
+            for work, outcome in zip(batch, outcomes, strict=True)
+            if work.claim.failing_dependency is not None and outcome.end.failing is None
+        }
+        for dependency in recovered:
+            await release_failing(self._db, dependency, now=self._clock.now())
+            self._wakeups.wake(DUE_ORDERS)
+
+    def _drafted(self, work: _Work, contacts: Contacts, names: Names) -> Result:
         now = self._clock.now()
         try:
-            ends = order_deadline(order, self._window)
-            if claim.claim_count > 1 and now > ends + timedelta(seconds=self._settings.expiry_offset_seconds):
-                return self._closed(order, claim, ends)
-            return _processed(order, claim, drafts_for_order(order, {}, {}, window=self._window), now)
+            drafts = drafts_for_order(work.order, contacts, names, window=self._window)
         except Exception as error:  # noqa: BLE001 - one order's trouble must not hold up the batch
-            return self._failed(order, claim, error)
+            log.error("order_processing_failed", order_id=str(work.order.id), error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
+            again = now + timedelta(seconds=self._settings.processing_error_retry_seconds)
+            return results.failed(work.order, work.claim, error, now, again)
+        return results.drafted(work.order, work.claim, drafts, now)
 
-    def _closed(self, order: Order, claim: ClaimedOrder, ends: datetime) -> Processed:
-        detail = {"deadline": ends.isoformat()}
-        closed = Event(order.id, None, self._clock.now(), Kind.ORDER_CLOSED, detail)
-        drafts = closing_drafts(order, ends)
-        return Processed(order, ClaimEnd(claim, OrderStatus.COMPLETED), drafts, [closed])
-
-    def _failed(self, order: Order, claim: ClaimedOrder, error: Exception) -> Processed:
-        now = self._clock.now()
-        again = now + timedelta(seconds=self._settings.processing_error_retry_seconds)
-        log.error("order_processing_failed", order_id=str(order.id), error=type(error).__name__)
-        detail = {"error": type(error).__name__, "at": again.isoformat()}
-        failed = Event(order.id, None, now, Kind.ORDER_FAILED, detail)
-        return Processed(order, ClaimEnd(claim, OrderStatus.PROCESSING, again), [], [failed])
-
-    async def _store(self, results: Sequence[Processed]) -> None:
+    async def _store(self, batch: Sequence[Result]) -> None:
+        """End the claims and store what they made, in one transaction; what is no longer ours changes nothing."""
+        if not batch:
+            return
         now = self._clock.now()
         async with self._db.transaction() as connection:
-            won = await end_claims(connection, [result.end for result in results], now=now)
-            ours = [result for result in results if result.order.id in won]
-            rows = [row for result in ours for row in notification_rows(result.order, result.drafts, now)]
-            if rows:
-                await insert_notifications(connection, [row[0] for row in rows], [row[1] for row in rows])
+            won = await end_claims(connection, [result.end for result in batch], now=now)
+            ours = [result for result in batch if result.order.id in won]
+            rows = [row for result in ours for row in results.notification_rows(result.order, result.drafts, now)]
+            await insert_notifications(connection, rows)
             await events.record(connection, [event for result in ours for event in result.events])
-            done = [r.order.id for r in ours if r.end.status == OrderStatus.COMPLETED]
-            await announce(connection, done, now=now)
-        if any(state[5] == "New" for _, state in rows):
+            await announce(connection, [r.order.id for r in ours if r.end.status in ENDED], now=now)
+        if any(draft.result == "New" for result in ours for draft in result.drafts):
             self._wakeups.wake(NOTIFICATIONS)
 
+    def _is_past_deadline(self, work: _Work) -> bool:
+        grace = timedelta(seconds=self._settings.expiry_offset_seconds)
+        return work.claim.claim_count > 1 and self._clock.now() > self._deadline(work.order) + grace
 
-def _processed(order: Order, claim: ClaimedOrder, drafts: list[Draft], now: datetime) -> Processed:
-    finished = all(draft.result in BORN_FINAL for draft in drafts)
-    status = OrderStatus.COMPLETED if finished else OrderStatus.PROCESSED
-    event = Event(order.id, None, now, Kind.ORDER_PROCESSED, {"notifications": len(drafts)})
-    return Processed(order, ClaimEnd(claim, status), drafts, [event])
+    def _deadline(self, order: Order) -> Any:
+        return order_deadline(order, self._window)
 
-
-def lane_of(order: Order, channel: Channel) -> str:
-    """Which sending pass takes a notification (spec 08, 10.1)."""
-    if channel is Channel.EMAIL:
-        return "composed" if order.type is OrderType.Composed else "email"
-    return "sms-anytime" if order.sms_policy is SendingTimePolicy.ANYTIME else "sms-daytime"
+    @property
+    def _retry_delay(self) -> timedelta:
+        return timedelta(milliseconds=self._settings.past_due_orders_retry_delay_ms)
 
 
-def notification_rows(
-    order: Order, drafts: Sequence[Draft], now: datetime
-) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-    """Rows for `notifications` and `notification_states`, in the order in which the drafts came."""
-    return [_rows(order, draft, position, new_id(), now) for position, draft in enumerate(drafts)]
+async def _contained(work: Coroutine[Any, Any, None]) -> None:
+    """What goes wrong beside the batch ends there: the lease brings the order back."""
+    try:
+        await work
+    except DatabaseUnavailable as error:
+        log.warning("database_unavailable", reason=str(error))
+    except Exception as error:  # noqa: BLE001 - an error nobody foresaw must not end the worker
+        log.error("order_processing_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
 
 
-def _rows(
-    order: Order, draft: Draft, position: int, id_: UUID, now: datetime
-) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    notification = (
-        id_,
-        order.id,
-        str(draft.channel),
-        position,
-        draft.destination,
-        draft.national_identity_number,
-        draft.organization_number,
-        draft.subject,
-        draft.body,
-        draft.segments,
-        now,
-        draft.expiry,
-    )
-    lane = lane_of(order, draft.channel)
-    state = (id_, order.id, order.creator, str(draft.channel), lane, str(draft.result), now, draft.expiry)
-    return notification, state
+def _needs_look_up(order: Order) -> bool:
+    return any(is_looked_up(recipient, order.channel) for recipient in order.recipients)

@@ -29,7 +29,8 @@ CREATE TABLE orders (
     sms jsonb,
     content jsonb NOT NULL              -- recipients and the rest of what was ordered
 );
-CREATE INDEX orders_by_reference ON orders (creator, senders_reference) WHERE senders_reference IS NOT NULL;
+-- References and dialog ids have no longest length, and an index entry has: only their beginnings are indexed.
+CREATE INDEX orders_by_reference ON orders (creator, left(senders_reference, 100)) WHERE senders_reference IS NOT NULL;
 
 CREATE TABLE order_states (
     order_id uuid PRIMARY KEY,
@@ -41,8 +42,10 @@ CREATE TABLE order_states (
     claim_count integer NOT NULL DEFAULT 0,
     claimed_by integer,                 -- the worker that holds the lease
     is_retry boolean NOT NULL DEFAULT false,
-    failing_since timestamptz           -- first dependency failure of the present run of failures
+    failing_since timestamptz,          -- first dependency failure of the present run of failures
+    failing_dependency text             -- and which one it is that fails
 ) WITH (fillfactor = 80);
+CREATE INDEX order_states_failing ON order_states (failing_dependency, wake_at) WHERE failing_dependency IS NOT NULL;
 CREATE INDEX order_states_waking ON order_states (creator, wake_at, order_id) WHERE status IN ('Registered', 'Processing');
 
 CREATE TABLE notifications (
@@ -141,8 +144,9 @@ CREATE TABLE notification_log (         -- columns as spec 07, 3.2
     last_update_time timestamptz NOT NULL
 );
 CREATE INDEX notification_log_by_shipment ON notification_log (shipment_id);
-CREATE INDEX notification_log_by_dialog ON notification_log (dialog_id) WHERE dialog_id IS NOT NULL;
-CREATE INDEX notification_log_by_transmission ON notification_log (transmission_id) WHERE transmission_id IS NOT NULL;
+CREATE INDEX notification_log_by_dialog ON notification_log (left(dialog_id, 100)) WHERE dialog_id IS NOT NULL;
+CREATE INDEX notification_log_by_transmission ON notification_log (left(transmission_id, 100))
+    WHERE transmission_id IS NOT NULL;
 
 CREATE TABLE delivery_reports (         -- the inbox: stored before the sender gets its answer
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
