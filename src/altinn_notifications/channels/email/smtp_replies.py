@@ -167,9 +167,10 @@ def outcome_of(ending: Ending, *, reference: str) -> Outcome:
 
 
 def outcome_of_silence(silence: Silence) -> Deferred | Unknown:
-    """What it means that no usable reply came. Only then is it unknown whether the mail was taken: all of it had gone.
+    """What it means that no usable reply came.
 
-    Up to MAIL nothing speaks of this mail in particular; later the recipient may be the reason.
+    Once the content has gone nobody knows whether the mail was taken; before that it was not. Up to MAIL nothing speaks
+    of this mail in particular, later the recipient may be the reason.
     """
     detail = f"{silence.reason} at {silence.phase.value}"
     if silence.phase is Phase.CONTENT:
