@@ -59,7 +59,7 @@ async def test_the_life_of_an_order_is_told_from_registered_to_the_feed(db: Data
     assert f"entry {number}" in whole[3].explanation
     one = message_timeline(history, history.messages[0])
     assert titles(one) == ["Made", "Handed over", "Delivered"]
-    assert one[1].explanation == "The mail server took it at attempt 1 after 250 ms, as a-reference."
+    assert one[1].explanation == "The mail server took it at attempt 1 after 250 ms."
     assert next_step(history.messages[0], now=NOON + MINUTE) is None
 
 
@@ -219,13 +219,13 @@ async def test_the_orders_of_a_chain_know_each_other(db: Database) -> None:
 
 async def test_a_large_order_is_loaded_a_page_at_a_time(db: Database) -> None:
     order = await insert(db, a_stored_order(status=OrderStatus.PROCESSED))
-    for position in range(55):
+    for position in range(30):
         await insert(db, a_stored_email(order.id, position=position))
     first = await history_of(db, order.id)
-    rest = await load_history(db, order.id, first_message=50)
+    rest = await load_history(db, order.id, first_message=25)
     assert rest is not None
-    assert (first.message_count, len(first.messages), len(rest.messages)) == (55, 50, 5)
-    assert [message.position for message in (*first.messages, *rest.messages)] == list(range(55))
+    assert (first.message_count, len(first.messages), len(rest.messages)) == (30, 25, 5)
+    assert [message.position for message in (*first.messages, *rest.messages)] == list(range(30))
 
 
 async def test_an_unknown_order_has_no_history(db: Database) -> None:

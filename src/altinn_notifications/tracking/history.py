@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from altinn_notifications.database.pool import Connection, Database
 
-MESSAGES_AT_ONCE: Final = 50
+MESSAGES_AT_ONCE: Final = 25
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,6 +97,8 @@ class Sibling:
     type: OrderType
     status: str
     requested_send_time: datetime
+    messages: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,6 +118,11 @@ class History:
     def message_count(self) -> int:
         """How many messages the order has, on all pages."""
         return sum(self.results.values())
+
+    @property
+    def failed_count(self) -> int:
+        """How many of them have a result that is a failure."""
+        return sum(number for (_, result), number in self.results.items() if result.startswith("Failed"))
 
 
 LOAD_ORDER: Final = """
@@ -153,13 +160,16 @@ LOAD_SIBLINGS: Final = """
         SELECT receipt->'main'->>0 AS id FROM chain
         UNION ALL SELECT reminder->>0 FROM chain, jsonb_array_elements(receipt->'reminders') AS reminder
     )
-    SELECT o.id, o.type, s.status, o.requested_send_time
+    SELECT o.id, o.type, s.status, o.requested_send_time, m.messages, m.failed
     FROM members JOIN orders o ON o.id = members.id::uuid JOIN order_states s ON s.order_id = o.id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS messages, count(*) FILTER (WHERE n.result LIKE 'Failed%') AS failed
+        FROM notification_states n WHERE n.order_id = o.id) AS m
     WHERE o.id <> $2 ORDER BY o.requested_send_time, o.id"""
 
 
 async def load_history(db: Database, order_id: UUID, *, first_message: int = 0) -> History | None:
-    """What is known about an order at one moment, with at most 50 messages from `first_message` on; None if unknown."""
+    """What is known about an order at one moment, with at most 25 messages from `first_message` on; None if unknown."""
     async with db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(LOAD_ORDER, order_id)
         if row is None:

@@ -41,13 +41,12 @@ _RESERVED: Final = Words(
 _TTL: Final = Words("Given up", "Its time ran out before anybody confirmed that it had arrived.", Tone.BAD)
 _FAILED: Final = Words("Failed", "The provider gave it up and did not say why.", Tone.BAD)
 
-ORDER_STATUS_WORDS: Final[Mapping[OrderStatus, Words]] = {
+_ORDER_WORDS: Final[Mapping[str, Words]] = {
     OrderStatus.REGISTERED: Words("Registered", "Accepted, and waiting for its time.", Tone.NEUTRAL),
     OrderStatus.PROCESSING: Words(
         "Processing", "Its condition is asked and its recipients are looked up.", Tone.ACTIVE
     ),
     OrderStatus.PROCESSED: Words("Sending", "Its messages are made, and at least one is not final yet.", Tone.ACTIVE),
-    OrderStatus.COMPLETED: Words("Completed", "Every message has its final result.", Tone.GOOD),
     OrderStatus.SEND_CONDITION_NOT_MET: Words(
         "Condition not met", "Its owner's condition said no, so nothing was sent.", Tone.NEUTRAL
     ),
@@ -101,10 +100,28 @@ _SMS_WORDS: Final[Mapping[str, Words]] = {
 }
 
 
-def order_words(status: str) -> Words:
-    """An order's stored status in words; one that nobody knows is shown as it is."""
-    known = {str(known): words for known, words in ORDER_STATUS_WORDS.items()}
-    return known.get(status) or Words(status, "", Tone.NEUTRAL)
+def order_words(status: str, *, messages: int = 0, failed: int = 0) -> Words:
+    """An order's stored status in words, with how much of it arrived; one that nobody knows is shown as it is.
+
+    `failed` of its `messages` have a final result that is a failure.
+    """
+    if status == OrderStatus.COMPLETED:
+        return _completed(messages, failed)
+    return _ORDER_WORDS.get(status) or Words(status, "", Tone.NEUTRAL)
+
+
+def _completed(messages: int, failed: int) -> Words:
+    if not messages:
+        return Words("Completed", "There was nobody to write to, so no message was made.", Tone.CAUTION)
+    if failed:
+        text = f"Every message is final: {messages - failed} of {messages} arrived, {failed} did not."
+        return Words("Completed", text, Tone.CAUTION)
+    return Words("Completed", f"Every message is final: {counted(messages)} arrived.", Tone.GOOD)
+
+
+def counted(messages: int) -> str:
+    """A number of messages in words."""
+    return "1 message" if messages == 1 else f"{messages} messages"
 
 
 def result_words(channel: Channel, result: str) -> Words:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from altinn_notifications.database.pool import Database
 
 HITS_AT_MOST: Final = 50
-LONGEST_TEXT: Final = 300
+LONGEST_TEXT: Final = 1_000
 
 
 class FoundBy(StrEnum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.events import Kind
 from altinn_notifications.lifecycle import BORN_FINAL, Channel, OrderStatus, OrderType
-from altinn_notifications.tracking.plain_words import Tone, oslo_moment, result_words
+from altinn_notifications.tracking.plain_words import Tone, counted, order_words, oslo_moment, result_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -88,15 +88,8 @@ def _registered(order: OrderFacts) -> Entry:
 
 
 def _completed(history: History) -> Entry:
-    failed = sum(number for (_, result), number in history.results.items() if result.startswith("Failed"))
-    total = history.message_count
-    if not total:
-        text, tone = "There was nobody to write to, so no message was made.", Tone.CAUTION
-    elif failed:
-        text, tone = f"Every message is final: {total - failed} of {total} arrived, {failed} did not.", Tone.CAUTION
-    else:
-        text, tone = f"Every message is final: {_messages(total)} arrived.", Tone.GOOD
-    return Entry(history.order.last_change, "Completed", text, tone)
+    words = order_words(OrderStatus.COMPLETED, messages=history.message_count, failed=history.failed_count)
+    return Entry(history.order.last_change, words.title, words.meaning, words.tone)
 
 
 def _announced(feed: FeedNote, creator: str) -> Entry:
@@ -165,10 +158,6 @@ class Details:
         value = self._detail.get(name)
         return "?" if value is None else str(value)
 
-    def has(self, name: str) -> bool:
-        """Whether the event says this."""
-        return self._detail.get(name) is not None
-
     def moment(self, name: str) -> str:
         """A moment of the detail, on the clocks of Oslo."""
         parsed = _moment(self._detail.get(name))
@@ -211,10 +200,6 @@ def _duration(duration: timedelta) -> str:
     return f"{round(duration.total_seconds())} s"
 
 
-def _messages(number: int) -> str:
-    return "1 message" if number == 1 else f"{number} messages"
-
-
 def _noun(channel: Channel) -> str:
     return "email" if channel is Channel.EMAIL else "SMS"
 
@@ -226,7 +211,7 @@ def _unknown_kind(kind: str) -> Callable[[Details], Line]:
 _ORDER_LINES: Final[Mapping[str, Callable[[Details], Line]]] = {
     Kind.ORDER_PROCESSED: lambda d: (
         "Recipients found",
-        f"Their addresses were looked up, and {_messages(d.number)} made."
+        f"Their addresses were looked up, and {counted(d.number)} made."
         if d.number
         else "There was nobody to write to.",
         Tone.NEUTRAL,
@@ -272,11 +257,7 @@ def _message_lines(channel: Channel) -> Mapping[str, Callable[[Details], Line]]:
         else "It is sent again; the recipient may get it twice."
     )
     return {
-        Kind.SEND_ACCEPTED: lambda d: (
-            "Handed over",
-            f"{d.provider} took it at {d.attempt}" + (f", as {d['reference']}." if d.has("reference") else "."),
-            Tone.ACTIVE,
-        ),
+        Kind.SEND_ACCEPTED: lambda d: ("Handed over", f"{d.provider} took it at {d.attempt}.", Tone.ACTIVE),
         Kind.SEND_REFUSED: lambda d: (
             f"Refused: {result_words(channel, d['result']).title.lower()}",
             f"{d.provider} will never take it ({d.attempt}: {d['reason']}).",

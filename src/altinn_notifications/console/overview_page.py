@@ -1,0 +1,106 @@
+"""`/`: what is going on now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from altinn_notifications.console.names import LANE_NAMES, age
+from altinn_notifications.console.order_lists import OrderRow, order_row
+from altinn_notifications.tracking.listing import Selection
+from altinn_notifications.tracking.plain_words import Tone, Words, order_words, oslo_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from altinn_notifications.tracking.listing import OrderLine
+    from altinn_notifications.tracking.overview import Count, Overview
+
+LATEST_ORDERS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Alert:
+    """Something that somebody should look at."""
+
+    title: str
+    text: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Stage:
+    """One step of an order's way, with how many are there."""
+
+    title: str
+    meaning: str
+    count: Count
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OverviewPage:
+    """`/`: what is going on now."""
+
+    section: ClassVar[str] = "overview"
+    title: ClassVar[str] = "Overview"
+    alerts: tuple[Alert, ...]
+    stages: tuple[Stage, ...]
+    lanes: tuple[tuple[str, Count], ...]
+    with_providers: Count
+    sent_last_minute: Count
+    sent_last_hour: Count
+    ended_last_hour: Count
+    known_orders: int
+    workers: int
+    oldest: tuple[UUID, Words, str] | None
+    latest: tuple[OrderRow, ...]
+
+    @property
+    def announcement(self) -> str:
+        """What is said aloud when it changes."""
+        return " ".join(f"{alert.title}." for alert in self.alerts)
+
+
+def overview_page(overview: Overview, latest: Sequence[OrderLine]) -> OverviewPage:
+    """What is going on at the moment of `overview`, with the latest orders."""
+    oldest = overview.oldest
+    is_due = oldest is not None and overview.oldest_age > timedelta()
+    return OverviewPage(
+        alerts=tuple(_alerts(overview)),
+        stages=(
+            Stage("Scheduled", "Their time has not come", overview.scheduled, Selection.REGISTERED),
+            Stage("Due", "Wait for a worker", overview.due, Selection.REGISTERED),
+            Stage("Processing", "Recipients are looked up", overview.processing, Selection.PROCESSING),
+            Stage("Sending", "Messages are on their way", overview.sending, Selection.SENDING),
+            Stage("Ended", "In the last hour", overview.ended_last_hour, Selection.COMPLETED),
+        ),
+        lanes=tuple((LANE_NAMES[lane], overview.lanes[lane]) for lane in LANE_NAMES),
+        with_providers=overview.with_providers,
+        sent_last_minute=overview.sent_last_minute,
+        sent_last_hour=overview.sent_last_hour,
+        ended_last_hour=overview.ended_last_hour,
+        known_orders=overview.known_orders,
+        workers=overview.workers,
+        oldest=(oldest.id, order_words(oldest.status), age(overview.oldest_age)) if oldest and is_due else None,
+        latest=tuple(order_row(line) for line in latest[:LATEST_ORDERS]),
+    )
+
+
+def _alerts(overview: Overview) -> list[Alert]:
+    alerts = []
+    if not overview.workers:
+        text = "Orders are accepted and kept, but nothing is sent until a worker runs."
+        alerts.append(Alert("No worker is running", text, Tone.BAD))
+    if overview.is_overdue and overview.oldest:
+        text = f"Order {overview.oldest.id} should have ended {oslo_moment(overview.oldest.deadline)}."
+        alerts.append(Alert("An order is past its deadline", text, Tone.BAD))
+    for pause in overview.pauses:
+        text = f"It is asked again {oslo_moment(pause.until)}. Reason: {pause.reason}."
+        alerts.append(Alert(f"The provider {pause.provider} is left alone for a while", text, Tone.CAUTION))
+    if overview.dead_reports:
+        text = "They name a message that nobody knows, came too late, or could not be read."
+        alerts.append(Alert(f"Delivery reports that could not be used: {overview.dead_reports}", text, Tone.CAUTION))
+    return alerts
