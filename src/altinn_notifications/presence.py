@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import structlog
 
-from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavailable
+from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavailable, prepare_connection
 from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from altinn_notifications.clock import Clock
@@ -31,7 +32,7 @@ SILENCE: Final = timedelta(seconds=6)
 """A worker whose database connection broke has this long to take its number again before others take its claims."""
 
 REGISTER: Final = "INSERT INTO workers (started, seen) VALUES ($1, $1) RETURNING number"
-BEAT: Final = "UPDATE workers SET seen = $2 WHERE number = $1 RETURNING number"
+BEAT: Final = "UPDATE workers SET seen = $2, dependencies = $3 WHERE number = $1 RETURNING number"
 SILENT: Final = "SELECT number FROM workers WHERE number <> $1 AND seen < $2"
 END_LEASES: Final = (
     """UPDATE notification_states SET wake_at = $2
@@ -46,8 +47,11 @@ TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, $2)"
 class Presence:
     """One worker's number. `run` keeps it and looks after those of the dead."""
 
-    def __init__(self, db: Database, clock: Clock, wakeups: Wakeups) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, wakeups: Wakeups, dependencies: Callable[[], dict[str, str]]
+    ) -> None:
         self._db = db
+        self._dependencies = dependencies
         self._clock = clock
         self._wakeups = wakeups
         self.number = 0
@@ -73,10 +77,11 @@ class Presence:
 
     async def _hold(self, stop: asyncio.Event) -> None:
         connection = await asyncpg.connect(self._db.url)
+        await prepare_connection(connection)
         try:
             await connection.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.number)
             while not stop.is_set():
-                if await connection.fetchval(BEAT, self.number, self._clock.now()) is None:
+                if await connection.fetchval(BEAT, self.number, self._clock.now(), self._dependencies()) is None:
                     log.warning("worker_was_given_up", worker=self.number)
                     await connection.execute(
                         "INSERT INTO workers (number, started, seen) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $2)",

@@ -37,6 +37,9 @@ class GeneralSettings(Group):
     base_uri: str = Field("http://localhost:5090", description="start of every link and Location header")
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: PositiveInt = Field(5090, description="port the API listens on")
+    worker_metrics_port: PositiveInt | None = Field(
+        None, description="port on which a worker shows its own counters; unset: it does not"
+    )
     openapi: bool = Field(default=True, description="serve the OpenAPI document and its page")
     console: bool = Field(default=True, description="serve the console's pages; off in production unless set")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")

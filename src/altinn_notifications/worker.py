@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from prometheus_client import start_http_server
 
 from altinn_notifications.channels.email.smtp import SmtpProvider
 from altinn_notifications.channels.sms.link import LinkProvider
@@ -71,7 +72,7 @@ class Worker:
         self._window = SendWindow(
             settings.notification.sms_send_window_start_hour, settings.notification.sms_send_window_end_hour
         )
-        self._presence = Presence(db, clock, wakeups)
+        self._presence = Presence(db, clock, wakeups, platform.circuits)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises `DatabaseUnavailable` when the database is away at the start."""
@@ -81,6 +82,8 @@ class Worker:
         loops = [self._outliving(loop, stop) for loop in self._loops(number)]
         presence_stop = asyncio.Event()
         presence = asyncio.create_task(self._outliving(self._presence.run, presence_stop))
+        if (port := self._settings.general.worker_metrics_port) is not None:
+            start_http_server(port)
         log.info("worker_started", worker=number)
         await asyncio.gather(*lanes, *loops)
         presence_stop.set()

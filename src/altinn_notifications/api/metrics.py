@@ -15,12 +15,15 @@ from altinn_notifications.database.pool import DatabaseUnavailable
 from altinn_notifications.lifecycle import ORDER_MOVES, PENDING_RESULTS
 from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.tracking.backlog import Backlog, read_backlog
+from altinn_notifications.tracking.dependencies import DependencyState, dependency_states
 
 if TYPE_CHECKING:
     from altinn_notifications.app import Services
 
 log = structlog.get_logger()
 SCRAPE_SECONDS: Final = 5
+WORKER_SILENCE: Final = timedelta(seconds=10)
+"""A worker that was not seen for so long says nothing about dependencies any more."""
 
 
 async def get_metrics(request: Request) -> Response:
@@ -30,6 +33,7 @@ async def get_metrics(request: Request) -> Response:
     Gauge("database_up", "1 when the database answered this scrape", registry=gauges).set(backlog is not None)
     if backlog is not None:
         _fill(gauges, backlog)
+        _fill_dependencies(gauges, await _dependencies(request.services))
     return Response(generate_latest(REGISTRY) + generate_latest(gauges), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -46,6 +50,22 @@ async def _backlog(services: Services) -> Backlog | None:
     except (DatabaseUnavailable, TimeoutError) as error:
         log.warning("backlog_not_read", error=type(error).__name__)
         return None
+
+
+async def _dependencies(services: Services) -> list[DependencyState]:
+    try:
+        return await dependency_states(services.db, seen_since=services.clock.now() - WORKER_SILENCE)
+    except DatabaseUnavailable as error:
+        log.warning("dependencies_not_read", error=type(error).__name__)
+        return []
+
+
+def _fill_dependencies(gauges: CollectorRegistry, dependencies: list[DependencyState]) -> None:
+    up = Gauge("dependency_up", "1 while every worker gets answers", ["dependency"], registry=gauges)
+    waiting = Gauge("orders_waiting_for_dependency", "Orders it failed", ["dependency"], registry=gauges)
+    for dependency in dependencies:
+        up.labels(dependency.name).set(dependency.answers)
+        waiting.labels(dependency.name).set(dependency.waiting_orders)
 
 
 def _fill(gauges: CollectorRegistry, backlog: Backlog) -> None:

@@ -43,6 +43,10 @@ class Platform:
         """How each dependency has answered this process lately."""
         return [dependency.health() for dependency in self._dependencies]
 
+    def circuits(self) -> dict[str, str]:
+        """Whether each dependency is asked at all, by name: `closed` when it answers, `open` when it does not."""
+        return {str(health.dependency): str(health.circuit) for health in self.health()}
+
     async def close(self) -> None:
         """Let go of connections."""
         await self._fetcher.close()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import structlog
 
 from altinn_notifications import events
+from altinn_notifications.channels.protocol import Deferred
 from altinn_notifications.database.pool import DatabaseUnavailable, columns
 from altinn_notifications.events import Event
 from altinn_notifications.processing.expiry import in_send_window, next_opening
@@ -186,6 +187,8 @@ class Lane(Generic[Message]):
         if not await self._attempts.open(opening):
             return
         outcome = await self._provider.send(message)
+        if isinstance(outcome, Deferred) and outcome.misconfigured:
+            log.error("provider_misconfigured", provider=self._provider.name, reason=outcome.detail)
         decision = decide(claim, outcome, self._policy, now=self._clock.now())
         attempt = claim.attempts + 1
         closing = Closing(claim, self._provider.name, self.settings.source, attempt, started, decision)

@@ -185,5 +185,6 @@ CREATE TABLE provider_pauses (          -- until when a provider is left alone (
 CREATE TABLE workers (                  -- who may hold claims; each holds an advisory lock on its number while it lives
     number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started timestamptz NOT NULL,
-    seen timestamptz NOT NULL
+    seen timestamptz NOT NULL,
+    dependencies jsonb NOT NULL DEFAULT '{}'  -- how each dependency answers it: closed, half-open or open circuit
 );
