@@ -24,7 +24,7 @@ async def console(db: Database, clock: FixedClock) -> AsyncIterator[httpx.AsyncC
 
 
 @pytest.fixture
-async def test_console(db: Database, clock: FixedClock) -> AsyncIterator[httpx.AsyncClient]:
+async def shared_console(db: Database, clock: FixedClock) -> AsyncIterator[httpx.AsyncClient]:
     """A reader of the console of a shared test environment."""
     settings = Settings(general=GeneralSettings(environment=Environment.TEST))
     async with reader_of(db, clock, settings) as client:

@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 from altinn_notifications.console.pages import is_served
 from altinn_notifications.database.pool import Database
 from altinn_notifications.events import Kind
-from altinn_notifications.identifiers import new_id
 from altinn_notifications.lifecycle import OrderStatus
 from altinn_notifications.settings import Environment, GeneralSettings, Settings, SimulatorSettings
 from support.console_site import reader_of
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
     from altinn_notifications.clock import FixedClock
     from support.rows import StoredOrder
+
+
+UNKNOWN_ORDER = "/orders/00000000-0000-7000-8000-000000000000"
 
 
 async def a_sent_order(db: Database, **changes: str) -> StoredOrder:
@@ -133,9 +135,9 @@ async def test_without_a_local_platform_nothing_is_linked_to_it(db: Database, cl
 
 
 async def test_outside_the_local_environment_addresses_are_masked_and_nothing_is_linked(
-    db: Database, test_console: httpx.AsyncClient
+    db: Database, shared_console: httpx.AsyncClient
 ) -> None:
-    html = await read(test_console, f"/orders/{(await a_sent_order(db)).id}")
+    html = await read(shared_console, f"/orders/{(await a_sent_order(db)).id}")
     assert "ka***@example.no" in html
     assert "+47******99" in html
     assert "kari@example.no" not in html
@@ -255,7 +257,7 @@ async def test_the_assets_are_in_the_package(console: httpx.AsyncClient) -> None
         assert len(response.content) < 900_000
 
 
-@pytest.mark.parametrize("path", ["/", "/orders", "/nowhere", "/console/static/console.css", f"/orders/{new_id()}"])
+@pytest.mark.parametrize("path", ["/", "/orders", "/nowhere", "/console/static/console.css", UNKNOWN_ORDER])
 async def test_every_answer_keeps_the_page_on_this_machine(console: httpx.AsyncClient, path: str) -> None:
     headers = (await console.get(path)).headers
     policy = headers["content-security-policy"]
@@ -267,7 +269,7 @@ async def test_every_answer_keeps_the_page_on_this_machine(console: httpx.AsyncC
     assert headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("path", ["/nowhere", f"/orders/{new_id()}", "/orders/not-an-id", "/console/static/none.css"])
+@pytest.mark.parametrize("path", ["/nowhere", UNKNOWN_ORDER, "/orders/not-an-id", "/console/static/none.css"])
 async def test_a_page_that_is_not_there_is_a_friendly_404(console: httpx.AsyncClient, path: str) -> None:
     response = await console.get(path)
     assert response.status_code == 404

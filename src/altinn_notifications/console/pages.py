@@ -45,8 +45,9 @@ def create_console(services: Services) -> ASGIApp:
     """The console as an ASGI application; one that knows no page where the settings do not let it be served."""
     if not is_served(services.settings.general):
         return nothing
-    templates = Templates(services.settings.general)
-    pages = Pages(services, templates)
+    local = local_platform(services.settings)
+    templates = Templates(services.settings.general, local)
+    pages = Pages(services, templates, local)
 
     async def no_such_page(scope: Scope, receive: Receive, send: Send) -> None:
         await error_response(templates, NOT_FOUND, scope)(scope, receive, send)
@@ -88,10 +89,9 @@ def local_platform(settings: Settings) -> LocalPlatform | None:
 class Pages:
     """The handlers: each reads, makes a context, and renders it."""
 
-    def __init__(self, services: Services, templates: Templates) -> None:
-        self._services, self._templates = services, templates
+    def __init__(self, services: Services, templates: Templates, local: LocalPlatform | None) -> None:
+        self._services, self._templates, self._local = services, templates, local
         self._book = AddressBook(addresses_are_shown(services.settings.general))
-        self._local = local_platform(services.settings)
         hours = services.settings.notification
         self._window = SendWindow(hours.sms_send_window_start_hour, hours.sms_send_window_end_hour)
         self._overview: tuple[float, OverviewPage] | None = None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from altinn_notifications.console.order_page import LocalPlatform
     from altinn_notifications.settings import GeneralSettings
     from altinn_notifications.tracking.timeline import Entry
 
@@ -30,7 +31,7 @@ TONE_COLORS: Final[Mapping[Tone, str]] = {
 class Templates:
     """Renders a page's context by the template of its name."""
 
-    def __init__(self, general: GeneralSettings) -> None:
+    def __init__(self, general: GeneralSettings, local: LocalPlatform | None) -> None:
         self._environment = Environment(
             loader=PackageLoader("altinn_notifications.console"),
             autoescape=True,
@@ -46,7 +47,11 @@ class Templates:
             "moment": oslo_moment,
             "gaps": gaps,
         }
-        self._environment.globals |= {"environment": general.environment.value, "selections": SELECTION_NAMES}
+        self._environment.globals |= {
+            "environment": general.environment.value,
+            "local": local,
+            "selections": SELECTION_NAMES,
+        }
 
     def render(self, name: str, **context: Any) -> str:
         """The template as text."""

@@ -34,7 +34,7 @@ _CHANNELS: Final[Mapping[str, str]] = {
     "EmailAndSms": "an email and an SMS",
 }
 _REPORTERS: Final[Mapping[str, str]] = {
-    "ACS": "the mail provider (ACS)",
+    "ACS": "the mail provider",
     "SMS_GATEWAY": "the SMS gateway",
     "SMTP": "the mail server",
     "EMAIL_CAPTURE": "the mailbox that captures mail",
