@@ -80,6 +80,7 @@ NOTIFICATION_COLUMNS: Final = (
     "segments",
     "created",
     "expiry",
+    "reason",
 )
 STATE_COLUMNS: Final = ("notification_id", "order_id", "creator", "channel", "lane", "result", "result_time", "expiry")
 

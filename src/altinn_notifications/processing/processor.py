@@ -32,7 +32,7 @@ from altinn_notifications.processing.due_orders import (
 )
 from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.processing.results import ENDED, Result
-from altinn_notifications.recipients.channel_choice import is_looked_up
+from altinn_notifications.recipients.channel_choice import needs_look_up
 from altinn_notifications.recipients.contacts import NO_CONTACTS, NO_NAMES
 from altinn_notifications.recipients.drafts import drafts_for_order
 from altinn_notifications.recipients.lookup import resolve, resolve_names
@@ -111,7 +111,7 @@ class Processor:
         late = [work for work in batch if self._is_past_deadline(work)]
         live = [work for work in batch if work not in late]
         asking = [work for work in live if work.order.condition_endpoint]
-        looking = [work for work in live if work not in asking and _needs_look_up(work.order)]
+        looking = [work for work in live if work not in asking and needs_look_up(work.order)]
         direct = [work for work in live if work not in asking and work not in looking]
         now = self._clock.now()
         closed = [results.closed(work.order, work.claim, self._deadline(work.order), now) for work in late]
@@ -142,7 +142,7 @@ class Processor:
             await self._passed.submit(work)
 
     async def _process_passed(self, batch: Sequence[_Work]) -> list[None]:
-        direct = [work for work in batch if not _needs_look_up(work.order)]
+        direct = [work for work in batch if not needs_look_up(work.order)]
         await self._store([self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct])
         await self._look_up([work for work in batch if work not in direct])
         return [None] * len(batch)
@@ -223,7 +223,3 @@ async def _contained(work: Coroutine[Any, Any, None]) -> None:
         log.warning("database_unavailable", reason=str(error))
     except Exception as error:  # noqa: BLE001 - an error nobody foresaw must not end the worker
         log.error("order_processing_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
-
-
-def _needs_look_up(order: Order) -> bool:
-    return any(is_looked_up(recipient, order.channel) for recipient in order.recipients)

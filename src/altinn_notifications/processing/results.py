@@ -42,7 +42,9 @@ def drafted(order: Order, claim: ClaimedOrder, drafts: list[Draft], now: datetim
     """The order is processed, and completed at once if nobody is to be written to."""
     finished = all(draft.result in BORN_FINAL for draft in drafts)
     status = OrderStatus.COMPLETED if finished else OrderStatus.PROCESSED
-    return _result(order, ClaimEnd(claim, status), now, Kind.ORDER_PROCESSED, {"notifications": len(drafts)}, drafts)
+    return _result(
+        order, ClaimEnd(claim, status), now, Kind.ORDER_PROCESSED, {"notifications": len(drafts)}, drafts=drafts
+    )
 
 
 def condition_not_met(order: Order, claim: ClaimedOrder, now: datetime) -> Result:
@@ -80,7 +82,7 @@ def closed(order: Order, claim: ClaimedOrder, deadline: datetime, now: datetime)
     """The order's time is over; it ends with what could not be sent (spec 08, 5.4)."""
     end = ClaimEnd(claim, OrderStatus.COMPLETED)
     detail = {"deadline": deadline.isoformat()}
-    return _result(order, end, now, Kind.ORDER_CLOSED, detail, closing_drafts(order, deadline))
+    return _result(order, end, now, Kind.ORDER_CLOSED, detail, drafts=closing_drafts(order, deadline))
 
 
 def lane_of(order: Order, channel: Channel) -> str:
@@ -109,6 +111,7 @@ def _rows(order: Order, draft: Draft, position: int, id_: UUID, now: datetime) -
         draft.segments,
         now,
         draft.expiry,
+        draft.reason,
     )
     lane = lane_of(order, draft.channel)
     state = (id_, order.id, order.creator, str(draft.channel), lane, str(draft.result), now, draft.expiry)
@@ -121,6 +124,7 @@ def _result(  # noqa: PLR0913 - the parts of a result, each of them given
     now: datetime,
     kind: Kind,
     detail: dict[str, Any],
+    *,
     drafts: list[Draft] | None = None,
 ) -> Result:
     return Result(order, end, drafts or [], [Event(order.id, None, now, kind, detail)])

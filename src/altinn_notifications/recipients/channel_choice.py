@@ -45,6 +45,11 @@ def is_looked_up(recipient: Recipient, channel: NotificationChannel) -> bool:
     return not direct.emails and not direct.mobile_numbers
 
 
+def needs_look_up(order: Order) -> bool:
+    """Whether registers must be asked about any recipient of `order`. Source: spec 08, 6.1."""
+    return any(is_looked_up(recipient, order.channel) for recipient in order.recipients)
+
+
 def chosen(point: Addresses, channel: NotificationChannel) -> Addresses:
     """The addresses of one contact point that the channel uses. Source: spec 08, 8.1."""
     emails, mobile_numbers = Addresses(emails=point.emails), Addresses(mobile_numbers=point.mobile_numbers)

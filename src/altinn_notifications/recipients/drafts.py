@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from altinn_notifications.channels.sms.segments import counted_segments
@@ -12,6 +12,7 @@ from altinn_notifications.processing.expiry import email_expiry, sms_expiry
 from altinn_notifications.recipients.channel_choice import targets
 from altinn_notifications.recipients.contacts import NO_CONTACTS, NO_NAMES, Kind, identity_of
 from altinn_notifications.recipients.keywords import has_keywords, personalised
+from altinn_notifications.recipients.reasons import reason_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,8 @@ class Draft:
     body: str | None = None
     segments: int | None = None
     """How many SMS are counted for it (spec 10, 11.2); None for email and for what is never sent."""
+    reason: str | None = None
+    """Why it has this address or none, one of `recipients.reasons.Reason`; None when nobody looked."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,7 +75,7 @@ def drafts_for_order(
         Channel.SMS: sms_expiry(order.requested_send_time, order.sms_policy, window),
     }
     return [
-        draft
+        replace(draft, reason=reason_for(order, contacts, target, draft.destination))
         for target in targets(order, contacts)
         for draft in _drafts(
             target, writer, expiries[target.channel], ignore_reservation=bool(order.ignore_reservation)

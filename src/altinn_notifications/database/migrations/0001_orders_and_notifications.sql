@@ -60,7 +60,8 @@ CREATE TABLE notifications (
     body text,
     segments smallint,
     created timestamptz NOT NULL,
-    expiry timestamptz NOT NULL
+    expiry timestamptz NOT NULL,
+    reason text                         -- why it has this address or none: a word of recipients/reasons.py
 );
 CREATE INDEX notifications_by_order ON notifications (order_id);
 
