@@ -73,6 +73,20 @@ async def test_the_overview_warns_of_what_somebody_should_look_at(db: Database, 
     assert "421 &lt;busy&gt;" in html
 
 
+async def test_a_dependency_in_trouble_is_told_with_the_orders_that_wait_for_it(
+    db: Database, console: httpx.AsyncClient
+) -> None:
+    health = {"profile": "open", "register": "closed"}
+    await db.execute("INSERT INTO workers (started, seen, dependencies) VALUES ($1, $1, $2)", NOON, health)
+    order = await insert(db, a_stored_order(status=OrderStatus.PROCESSING, failing_since=NOON - MINUTE))
+    await db.execute("UPDATE order_states SET failing_dependency = 'profile' WHERE order_id = $1", order.id)
+    html = await read(console, "/")
+    assert "Profile does not answer as it should" in html
+    assert "1 order waits for it since 2 March 2026 at 12:59:00" in html
+    shown = re.findall(r"<dt>(Profile|Register)</dt><dd><span [^>]+>([^<]+)<", html)
+    assert shown == [("Profile", "In trouble"), ("Register", "Answers")]
+
+
 async def test_a_quiet_service_has_no_warnings(db: Database, console: httpx.AsyncClient) -> None:
     await db.execute("INSERT INTO workers (started, seen) VALUES ($1, $1)", NOON)
     html = await read(console, "/")

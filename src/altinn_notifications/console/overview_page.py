@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from altinn_notifications.tracking.dependencies import DependencyState
     from altinn_notifications.tracking.listing import OrderLine
     from altinn_notifications.tracking.overview import Count, Overview
 
 LATEST_ORDERS: Final = 6
+_HEALTH: Final = {
+    True: Words("Answers", "", Tone.GOOD),
+    False: Words("In trouble", "", Tone.CAUTION),
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,6 +60,7 @@ class OverviewPage:
     ended_last_hour: Count
     known_orders: int
     workers: int
+    dependencies: tuple[tuple[str, Words], ...]
     oldest: tuple[UUID, Words, str] | None
     latest: tuple[OrderRow, ...]
 
@@ -64,12 +70,14 @@ class OverviewPage:
         return " ".join(f"{alert.title}." for alert in self.alerts)
 
 
-def overview_page(overview: Overview, latest: Sequence[OrderLine]) -> OverviewPage:
-    """What is going on at the moment of `overview`, with the latest orders."""
+def overview_page(
+    overview: Overview, latest: Sequence[OrderLine], dependencies: Sequence[DependencyState]
+) -> OverviewPage:
+    """What is going on at the moment of `overview`, with the latest orders and how dependencies answer."""
     oldest = overview.oldest
     is_due = oldest is not None and overview.oldest_age > timedelta()
     return OverviewPage(
-        alerts=tuple(_alerts(overview)),
+        alerts=(*_alerts(overview), *map(_dependency_alert, filter(is_in_trouble, dependencies))),
         stages=(
             Stage("Scheduled", "Their time has not come", overview.scheduled, Selection.REGISTERED),
             Stage("Due", "Wait for a worker", overview.due, Selection.REGISTERED),
@@ -84,9 +92,22 @@ def overview_page(overview: Overview, latest: Sequence[OrderLine]) -> OverviewPa
         ended_last_hour=overview.ended_last_hour,
         known_orders=overview.known_orders,
         workers=overview.workers,
+        dependencies=tuple((one.name, _HEALTH[not is_in_trouble(one)]) for one in dependencies),
         oldest=(oldest.id, order_words(oldest.status), age(overview.oldest_age)) if oldest and is_due else None,
         latest=tuple(order_row(line) for line in latest[:LATEST_ORDERS]),
     )
+
+
+def is_in_trouble(dependency: DependencyState) -> bool:
+    """Whether a worker has stopped asking it, or orders wait for it."""
+    return not dependency.answers or dependency.waiting_orders > 0
+
+
+def _dependency_alert(dependency: DependencyState) -> Alert:
+    since = "" if dependency.failing_since is None else f" since {oslo_moment(dependency.failing_since)}"
+    orders = "1 order waits" if dependency.waiting_orders == 1 else f"{dependency.waiting_orders} orders wait"
+    text = f"{orders} for it{since}, and each is tried again by itself."
+    return Alert(f"{dependency.name.capitalize()} does not answer as it should", text, Tone.CAUTION)
 
 
 def _alerts(overview: Overview) -> list[Alert]:

@@ -19,8 +19,10 @@ from altinn_notifications.console.order_lists import orders_page, search_page
 from altinn_notifications.console.order_page import LocalPlatform, OrderPage, Viewpoint, order_page
 from altinn_notifications.console.overview_page import OverviewPage, overview_page
 from altinn_notifications.console.rendering import Templates
+from altinn_notifications.presence import SILENCE
 from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.settings import Environment
+from altinn_notifications.tracking.dependencies import dependency_states
 from altinn_notifications.tracking.history import MESSAGES_AT_ONCE, load_history
 from altinn_notifications.tracking.listing import Selection, describe_orders, list_orders
 from altinn_notifications.tracking.overview import read_overview
@@ -151,7 +153,8 @@ class Pages:
                 db, now = self._services.db, self._services.clock.now()
                 overview = await read_overview(db, now=now, window=self._window)
                 latest = await list_orders(db, Selection.ALL)
-                self._overview = (time() + OVERVIEW_SECONDS, overview_page(overview, latest.lines))
+                dependencies = await dependency_states(db, seen_since=now - SILENCE)
+                self._overview = time() + OVERVIEW_SECONDS, overview_page(overview, latest.lines, dependencies)
             return self._overview[1]
 
     async def _read_order(self, request: Request) -> OrderPage | None:
