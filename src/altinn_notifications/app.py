@@ -13,6 +13,7 @@ from altinn_notifications.authentication.authenticator import Authenticator
 from altinn_notifications.console.pages import create_console
 from altinn_notifications.database.pool import Database
 from altinn_notifications.database.wakeups import Wakeups
+from altinn_notifications.orders.contact_check import ContactCheck
 from altinn_notifications.orders.registration import Registrar
 from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.reports.inbox import ReportInbox
@@ -43,6 +44,7 @@ class Services:
     wakeups: Wakeups
     authenticator: Authenticator
     registrar: Registrar
+    contact_check: ContactCheck
     reports: ReportInbox
     platform: Platform
 
@@ -59,8 +61,17 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         wakeups = Wakeups(db)
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
-        registrar, inbox = Registrar(db, wakeups), ReportInbox(db, wakeups)
-        yield Services(settings, clock, db, wakeups, authenticator, registrar, inbox, platform)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            db=db,
+            wakeups=wakeups,
+            authenticator=authenticator,
+            registrar=Registrar(db, wakeups),
+            contact_check=ContactCheck(platform),
+            reports=ReportInbox(db, wakeups),
+            platform=platform,
+        )
 
 
 def routes(services: Services) -> list[Route]:

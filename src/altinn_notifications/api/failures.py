@@ -9,6 +9,7 @@ import structlog
 
 from altinn_notifications.api.problems import Problem, coded_problem, empty_problem
 from altinn_notifications.database.pool import DatabaseUnavailable
+from altinn_notifications.platform.dependencies import DependencyFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,8 @@ def problem_of(error: Exception, *, route: str | None) -> Problem:
         return coded_problem("NOT-00002")
     if isinstance(error, DatabaseUnavailable):
         log.warning("database_unavailable", route=route, cause=type(error.__cause__).__name__)
+        return coded_problem("NOT-00004")
+    if isinstance(error, DependencyFailed):  # its client has logged it
         return coded_problem("NOT-00004")
     log.error("request_failed", route=route, error=type(error).__name__, at=list(places(error)))
     return empty_problem(500)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.api.operations import PROBLEM, Answer, Operation
 from altinn_notifications.api.order_requests import OrderRequest
-from altinn_notifications.api.problems import empty_problem, validation_problem
+from altinn_notifications.api.problems import coded_problem, validation_problem
 from altinn_notifications.api.reading import read, text_faults
 from altinn_notifications.api.receipts import CREATED, KNOWN, registered
 from altinn_notifications.api.router import API, Request, Route
 from altinn_notifications.authentication.policies import Policy
 from altinn_notifications.orders.chain_rules import add_chain_faults
+from altinn_notifications.orders.contact_check import ContactMissing, needs_contact_check
 from altinn_notifications.orders.mapping import Registration, to_chain
-from altinn_notifications.recipients.channel_choice import is_looked_up
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,19 +52,16 @@ async def _register(services: Services, request: Request, chain: OrderChain) -> 
         if known is not None:
             return known, False
         request.stop_if_client_is_gone()
-        await check_contacts(chain)
+        await _demand_reachable(services, chain)
     request.stop_if_client_is_gone()
     return await services.registrar.register(chain)
 
 
-def needs_contact_check(chain: OrderChain) -> bool:
-    """Whether any order of `chain` names a recipient whose addresses only the registers know (spec 02, 7.1)."""
-    return any(is_looked_up(recipient, order.channel) for order in chain.orders for recipient in order.recipients)
-
-
-async def check_contacts(_chain: OrderChain) -> None:
-    """Contact check: whether all that the orders name can be reached (spec 02, 7). Raises 501: no register is asked."""
-    raise empty_problem(501)
+async def _demand_reachable(services: Services, chain: OrderChain) -> None:
+    try:
+        await services.contact_check.demand_reachable(chain)
+    except ContactMissing:
+        raise coded_problem("NOT-00001") from None
 
 
 _EMAIL_ORDER: Final[dict[str, Any]] = {

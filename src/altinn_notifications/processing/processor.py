@@ -28,6 +28,7 @@ from altinn_notifications.processing.due_orders import (
     claim_due_orders,
     end_claims,
     insert_notifications,
+    let_go,
     release_failing,
 )
 from altinn_notifications.processing.expiry import SendWindow
@@ -40,6 +41,7 @@ from altinn_notifications.recipients.lookup import resolve, resolve_names
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Any
+    from uuid import UUID
 
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Database
@@ -83,12 +85,28 @@ class Processor:
         self._platform = platform
         self._worker = worker
         self._window = SendWindow(settings.sms_send_window_start_hour, settings.sms_send_window_end_hour)
-        self._beside: set[asyncio.Task[None]] = set()
+        self._beside: dict[asyncio.Task[None], list[UUID]] = {}
+        """What waits for somebody's answer, with the orders concerned."""
+        self._may_have_lost_claims = False
         self._asking = asyncio.Semaphore(CONDITIONS_AT_ONCE)
         self._passed: Grouped[_Work, None] = Grouped(self._process_passed, limit=500, writers=4)
 
     async def process_batch(self) -> int:
-        """Claim one batch of due orders and start each on its way; the number that was claimed."""
+        """Claim one batch of due orders and start each on its way; the number that was claimed.
+
+        Raises `DatabaseUnavailable`; the next call first lets go of what this one may have claimed unknowingly.
+        """
+        if self._may_have_lost_claims:
+            held = [order_id for orders in self._beside.values() for order_id in orders]
+            await let_go(self._db, worker=self._worker, held=held, now=self._clock.now())
+            self._may_have_lost_claims = False
+        try:
+            return await self._claim_and_start()
+        except BaseException:
+            self._may_have_lost_claims = True
+            raise
+
+    async def _claim_and_start(self) -> int:
         now = self._clock.now()
         claims = await claim_due_orders(
             self._db,
@@ -117,16 +135,26 @@ class Processor:
         closed = [results.closed(work.order, work.claim, self._deadline(work.order), now) for work in late]
         await self._store([*closed, *(self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct)])
         for work in asking:
-            await self._go_beside(self._ask(work))
+            await self._go_beside([work], self._ask(work))
         if looking:
-            await self._go_beside(self._look_up(looking))
+            await self._go_beside(looking, self._look_up(looking))
 
-    async def _go_beside(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _go_beside(self, batch: Sequence[_Work], answer: Coroutine[Any, Any, None]) -> None:
         while len(self._beside) >= BESIDE_LIMIT:
             await asyncio.wait(self._beside, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(_contained(work))
-        self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
+        task = asyncio.create_task(self._contained(answer))
+        self._beside[task] = [work.order.id for work in batch]
+        task.add_done_callback(self._beside.pop)
+
+    async def _contained(self, answer: Coroutine[Any, Any, None]) -> None:
+        """What goes wrong beside the batch ends there; the orders come back."""
+        try:
+            await answer
+        except DatabaseUnavailable as error:
+            log.warning("database_unavailable", reason=str(error))
+            self._may_have_lost_claims = True
+        except Exception as error:  # noqa: BLE001 - an error nobody foresaw must not end the worker
+            log.error("order_processing_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
 
     async def _ask(self, work: _Work) -> None:
         """Evaluate the send condition. Inconclusive twice means: send (spec 08, 7)."""
@@ -183,15 +211,32 @@ class Processor:
         try:
             drafts = drafts_for_order(work.order, contacts, names, window=self._window)
         except Exception as error:  # noqa: BLE001 - one order's trouble must not hold up the batch
-            log.error("order_processing_failed", order_id=str(work.order.id), error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
-            again = now + timedelta(seconds=self._settings.processing_error_retry_seconds)
-            return results.failed(work.order, work.claim, error, now, again)
+            return self._failed(work.order, work.claim, error)
         return results.drafted(work.order, work.claim, drafts, now)
 
+    def _failed(self, order: Order, claim: ClaimedOrder, error: Exception) -> Result:
+        log.error("order_processing_failed", order_id=str(order.id), error=type(error).__name__)
+        now = self._clock.now()
+        again = now + timedelta(seconds=self._settings.processing_error_retry_seconds)
+        return results.failed(order, claim, error, now, again)
+
     async def _store(self, batch: Sequence[Result]) -> None:
-        """End the claims and store what they made, in one transaction; what is no longer ours changes nothing."""
+        """Store what became of claimed orders; one that cannot be stored is tried again later, by itself."""
         if not batch:
             return
+        try:
+            await self._store_together(batch)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a text that the database refuses must not hold up the batch
+            if len(batch) > 1:
+                for result in batch:
+                    await self._store([result])
+            else:
+                await self._store_together([self._failed(batch[0].order, batch[0].end.claim, error)])
+
+    async def _store_together(self, batch: Sequence[Result]) -> None:
+        """End the claims and store what they made, in one transaction; what is no longer ours changes nothing."""
         now = self._clock.now()
         async with self._db.transaction() as connection:
             won = await end_claims(connection, [result.end for result in batch], now=now)
@@ -213,13 +258,3 @@ class Processor:
     @property
     def _retry_delay(self) -> timedelta:
         return timedelta(milliseconds=self._settings.past_due_orders_retry_delay_ms)
-
-
-async def _contained(work: Coroutine[Any, Any, None]) -> None:
-    """What goes wrong beside the batch ends there: the lease brings the order back."""
-    try:
-        await work
-    except DatabaseUnavailable as error:
-        log.warning("database_unavailable", reason=str(error))
-    except Exception as error:  # noqa: BLE001 - an error nobody foresaw must not end the worker
-        log.error("order_processing_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
