@@ -7,8 +7,9 @@ import pytest
 from altinn_notifications.events import Kind
 from altinn_notifications.identifiers import new_id
 from altinn_notifications.lifecycle import Channel, EmailResult, OrderStatus, OrderType, SmsResult
+from altinn_notifications.recipients.reasons import Reason
 from altinn_notifications.tracking.history import load_history
-from altinn_notifications.tracking.plain_words import Tone, order_words, oslo_moment, result_words
+from altinn_notifications.tracking.plain_words import Tone, order_words, oslo_moment, reason_words, result_words
 from altinn_notifications.tracking.timeline import message_timeline, next_step, order_timeline
 from support.rows import (
     StoredReport,
@@ -255,3 +256,23 @@ def test_what_nobody_knows_is_shown_as_it_is() -> None:
 )
 def test_moments_are_told_on_the_clocks_of_oslo(moment: datetime, text: str) -> None:
     assert oslo_moment(moment) == text
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_has_a_sentence_that_names_no_address(channel: Channel, reason: Reason) -> None:
+    sentence = reason_words(channel, reason)
+    assert sentence is not None
+    assert sentence.endswith(".")
+    assert "{" not in sentence
+
+
+async def test_a_message_says_where_its_address_comes_from(db: Database) -> None:
+    order = a_stored_order(status="Processed")
+    await insert(db, order)
+    await insert(db, a_stored_email(order.id))
+    await db.execute("UPDATE notifications SET reason = 'registered-instead'")
+    history = await load_history(db, order.id)
+    assert history is not None
+    (made,) = message_timeline(history, history.messages[0])
+    assert made.explanation.startswith("The contact register holds no mobile number")

@@ -48,6 +48,8 @@ class MessageFacts:
     destination: str
     national_identity_number: str | None
     organization_number: str | None
+    reason: str | None
+    """Why it has its address or none, one of `recipients.reasons.Reason`."""
     created: datetime
     expiry: datetime
     lane: str
@@ -134,8 +136,8 @@ COUNT_RESULTS: Final = """
     SELECT channel, result, count(*) AS number FROM notification_states WHERE order_id = $1 GROUP BY channel, result"""
 
 LOAD_MESSAGES: Final = """
-    SELECT n.id, n.channel, n.position, n.destination, n.national_identity_number, n.organization_number, n.created,
-           s.expiry, s.lane, s.result, s.result_time, s.wake_at, s.attempts, s.attempt_open, s.deferrals,
+    SELECT n.id, n.channel, n.position, n.destination, n.national_identity_number, n.organization_number, n.reason,
+           n.created, s.expiry, s.lane, s.result, s.result_time, s.wake_at, s.attempts, s.attempt_open, s.deferrals,
            s.outcome_unknown, s.provider, s.provider_reference
     FROM notifications n JOIN notification_states s ON s.notification_id = n.id
     WHERE n.order_id = $1 ORDER BY n.channel, n.position, n.id OFFSET $2 LIMIT $3"""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from altinn_notifications.lifecycle import Channel, EmailResult, OrderStatus, SmsResult
 from altinn_notifications.processing.expiry import OSLO
+from altinn_notifications.recipients.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,34 @@ _SMS_WORDS: Final[Mapping[str, Words]] = {
 }
 
 
+_REASON_WORDS: Final[Mapping[str, str]] = {
+    Reason.GIVEN: "The order itself names the {what}.",
+    Reason.REGISTERED: "The contact register holds this {what} for the recipient.",
+    Reason.REGISTERED_INSTEAD: (
+        "The contact register holds no {other} for the recipient, so the {what} is used instead."
+    ),
+    Reason.RESERVATION_OVERRIDDEN: (
+        "The person has reserved against electronic communication, and the order's owner reaches them all the same; "
+        "the {what} is from the contact register."
+    ),
+    Reason.OFFICIAL: "It is an official {what} of the organisation.",
+    Reason.OFFICIAL_INSTEAD: "The organisation has no official {other}, so its official {what} is used instead.",
+    Reason.AUTHORISED_USER: (
+        "Somebody with the right to the order's resource registered this {what} for the organisation."
+    ),
+    Reason.AUTHORISED_USER_INSTEAD: (
+        "Somebody with the right to the order's resource registered no usable {other} for the organisation, so the "
+        "{what} is used instead."
+    ),
+    Reason.RESERVED: "The person has reserved against electronic communication, so nothing was sent.",
+    Reason.NO_ADDRESS: "The registers know the recipient, but hold no {what} that can be used.",
+    Reason.UNKNOWN: (
+        "The registers hold no contact data that may be used: the recipient is unknown to them, or has not confirmed "
+        "the data for 18 months."
+    ),
+}
+
+
 def order_words(status: str, *, messages: int = 0, failed: int = 0) -> Words:
     """An order's stored status in words, with how much of it arrived; one that nobody knows is shown as it is.
 
@@ -128,6 +157,13 @@ def result_words(channel: Channel, result: str) -> Words:
     """A notification's stored result in words; one that nobody knows is shown as it is."""
     known = _EMAIL_WORDS if channel is Channel.EMAIL else _SMS_WORDS
     return known.get(result) or Words(result, "", Tone.NEUTRAL)
+
+
+def reason_words(channel: Channel, reason: str | None) -> str | None:
+    """Why a notification has its address or none, in a sentence; None when nobody looked."""
+    what, other = ("email address", "mobile number") if channel is Channel.EMAIL else ("mobile number", "email address")
+    sentence = _REASON_WORDS.get(reason or "")
+    return None if sentence is None else sentence.format(what=what, other=other)
 
 
 def oslo_moment(moment: datetime) -> str:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.events import Kind
 from altinn_notifications.lifecycle import BORN_FINAL, Channel, OrderStatus, OrderType
-from altinn_notifications.tracking.plain_words import Tone, counted, order_words, oslo_moment, result_words
+from altinn_notifications.tracking.plain_words import (
+    Tone,
+    counted,
+    order_words,
+    oslo_moment,
+    reason_words,
+    result_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -100,12 +107,14 @@ def _announced(feed: FeedNote, creator: str) -> Entry:
 
 def _made(message: MessageFacts) -> Entry:
     words = result_words(message.channel, message.result)
+    why = reason_words(message.channel, message.reason)
     if message.result in BORN_FINAL:
-        return Entry(message.created, words.title, words.meaning, words.tone)
+        return Entry(message.created, words.title, why or words.meaning, words.tone)
     if message.result == "Failed_TTL" and message.result_time == message.created:
         text = "The order was closed at its deadline, so this was never sent."
         return Entry(message.created, "Never sent", text, Tone.BAD)
-    return Entry(message.created, "Made", f"The {_noun(message.channel)} was written for its recipient.", Tone.NEUTRAL)
+    text = why or f"The {_noun(message.channel)} was written for its recipient."
+    return Entry(message.created, "Made", text, Tone.NEUTRAL)
 
 
 def _unmatched(received: datetime) -> Entry:
