@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
+import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import asyncpg
 import psutil
 import pytest
 
+from altinn_notifications.database import server_account
 from altinn_notifications.database.embedded import EmbeddedServer, EmbeddedServerError
 from altinn_notifications.database.server_account import MASK, NAMED_USER, with_search
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 START_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
+from altinn_notifications.database import server_account
 from altinn_notifications.database.embedded import EmbeddedServer
 EmbeddedServer(Path(sys.argv[1]), durable=False).start()
 os.kill(os.getpid(), signal.SIGKILL)
@@ -161,6 +166,33 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedServerError, match=r"Not a directory .* Set NOTIFICATIONS_DATABASE_DIRECTORY"):
         EmbeddedServer(tmp_path / "file" / "postgresql").start()
+
+
+def test_without_an_account_of_its_own_root_falls_back_on_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(server_account, "NAME", "nobody-has-this-name")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert server_account.choose_account(None).name == "nobody"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+@pytest.mark.parametrize("has_access_lists", [True, False])
+def test_a_folder_of_root_is_opened_for_the_servers_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_access_lists: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    if not has_access_lists:
+        monkeypatch.setattr(os, "setxattr", refuse, raising=False)
+    folder = tmp_path / "closed" / "inner"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0o700)
+    nobody = server_account.choose_account(pwd.getpwnam("nobody").pw_uid)
+    assert not server_account._enters(folder, nobody)
+    server_account.let_through(folder, nobody)
+    assert server_account._enters(folder, nobody)
+    assert folder.parent.stat().st_mode & 0o006 == 0
 
 
 def test_the_right_to_pass_leaves_all_other_rights_as_they_were() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,10 +23,10 @@ from altinn_notifications.run.welcome import Addresses, commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 PROGRAM = (sys.executable, "-P", "-m", "altinn_notifications")
+ROOT = Path(__file__).parents[1]
 SECONDS = 60
 SCOPE = "altinn:serviceowner/notifications.create"
 
@@ -162,7 +164,10 @@ def test_a_message_that_the_api_refuses_is_explained(run: Run) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("curl", [True, False], ids=["curl", "python"])
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+
+
+@pytest.mark.parametrize("curl", [pytest.param(True, marks=needs_curl), False], ids=["curl", "python"])
 def test_the_printed_commands_send_both_messages_and_show_them_delivered(run: Run, *, curl: bool) -> None:
     script = "\n".join(line for _, line in commands(run.addresses, curl=curl))
     result = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True, text=True)
@@ -171,11 +176,34 @@ def test_the_printed_commands_send_both_messages_and_show_them_delivered(run: Ru
     assert run.addresses.api in run.output
 
 
+@needs_curl
+@pytest.mark.parametrize("page", ["README.md", "docs/integrating.md"])
+def test_the_documented_requests_are_answered_as_they_stand(run: Run, page: str) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    script = "\n".join(block for block in blocks if "curl" in block)
+    moved = script.replace("http://localhost:5090", run.addresses.api)
+    moved = moved.replace("http://localhost:5101", run.addresses.platform).replace("curl -sS", "curl -sS --fail")
+    shipment = run.call("send", "email", "kari@epost.example").stdout.split()[1]
+    environment = {**os.environ, "SHIPMENT_ID": shipment}
+    result = subprocess.run(["/bin/sh", "-ec", moved], check=False, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "shipmentId" in result.stdout
+
+
 def test_a_process_that_is_killed_is_started_again(run: Run) -> None:
     before = run.children()["worker"]
     before.kill()
     until(lambda: run.children().get("worker", before) != before, "a new worker")
     assert run.call("send", "sms", "+4799999002").returncode == 0
+
+
+def test_a_database_that_is_killed_comes_back_and_messages_flow_again(run: Run) -> None:
+    postmaster = run.folder / "data" / "postgresql" / "cluster" / "postmaster.pid"
+    before = int(postmaster.read_text().split()[0])
+    psutil.Process(before).kill()
+    until(lambda: postmaster.exists() and int(postmaster.read_text().split()[0]) != before, "a new server")
+    until(lambda: run.call("send", "sms", "+4799999004").returncode == 0, "a delivered message")
+    assert "Traceback" not in run.output
 
 
 def test_after_kill_9_the_children_are_gone_and_the_next_run_goes_on_with_the_same_data(run: Run) -> None:

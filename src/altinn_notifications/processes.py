@@ -26,8 +26,10 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]])
     async def with_signals() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
+            loop.add_signal_handler(signal.SIGHUP, stop.set)
         return await main(stop)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -23,6 +23,7 @@ from altinn_notifications.database.migrate import UnsupportedServer, migrate
 from altinn_notifications.database.opening import opened
 from altinn_notifications.database.pool import DatabaseUnavailable, describe
 from altinn_notifications.run import lifeline, ports, supervisor
+from altinn_notifications.run.profile import has_simulator
 from altinn_notifications.run.welcome import Addresses
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def start(
 def run() -> None:
     """Start database, API, worker and local platform in this terminal."""
     settings = _settings("run")
-    _demand(ports.of_api(settings) + (ports.of_simulator(settings) if settings.simulator.enabled else []))
+    _demand(ports.of_api(settings) + (ports.of_simulator(settings) if has_simulator(settings) else []))
     console = Console(highlight=False)
 
     def everything(stop: asyncio.Event) -> Coroutine[Any, Any, int]:

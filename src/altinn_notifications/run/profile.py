@@ -7,6 +7,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.settings import Environment
 from altinn_notifications.simulator.clients import SERVICE_CLIENT
 from altinn_notifications.simulator.keys import SigningKeys
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
+
+    from altinn_notifications.settings import Settings
 
 SHORT_WAITS: Final[Mapping[str, str]] = {
     "NOTIFICATIONS_SMS_GATEWAY_RETRY_SECONDS": "2,5,10,20",
@@ -28,6 +31,11 @@ SHARED_SECRETS: Final = (
     "NOTIFICATIONS_SMS_REPORT_USERNAME",
     "NOTIFICATIONS_SMS_REPORT_PASSWORD",
 )
+
+
+def has_simulator(settings: Settings) -> bool:
+    """Whether `run` starts the local platform."""
+    return settings.simulator.enabled and settings.general.environment is not Environment.PRODUCTION
 
 
 def local_profile(given: Mapping[str, str], *, keys_directory: Path, now: datetime) -> dict[str, str]:

@@ -20,7 +20,7 @@ from altinn_notifications.database.opening import opened
 from altinn_notifications.processes import when_database_answers
 from altinn_notifications.run import welcome
 from altinn_notifications.run.children import Child, ChildCannotStart, Program
-from altinn_notifications.run.profile import local_profile
+from altinn_notifications.run.profile import has_simulator, local_profile
 from altinn_notifications.settings import Environment
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def _run_children(
         console.print(Text.assemble((f"{program.name:>9} │ ", program.colour), Text.from_ansi(line)), soft_wrap=True)
 
     colours = {"FORCE_COLOR": "1"} if console.is_terminal else {}
-    programs = [API, WORKER, *([SIMULATOR] if settings.simulator.enabled else [])]
+    programs = [API, WORKER, *([SIMULATOR] if has_simulator(settings) else [])]
     children = [Child(program, {**environment, **colours}, show) for program in programs]
     lives = [asyncio.create_task(child.keep_alive()) for child in children]
     greeting = asyncio.create_task(_greet_when_ready(settings, console))
@@ -87,7 +87,7 @@ async def _run_children(
 
 async def _greet_when_ready(settings: Settings, console: Console) -> None:
     addresses = welcome.Addresses.of(settings)
-    places = [addresses.api + READINESS_PATH, *([addresses.platform + "/"] if settings.simulator.enabled else [])]
+    places = [addresses.api + READINESS_PATH, *([addresses.platform + "/"] if has_simulator(settings) else [])]
     async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
         for place in places:
             await _until_ready(http, place)

@@ -11,6 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from altinn_notifications.run.profile import has_simulator
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -73,7 +75,7 @@ def _panel(settings: Settings, addresses: Addresses) -> Panel:
     places = Table.grid(padding=(0, 3))
     if settings.general.console:
         places.add_row("Console", Text(f"{addresses.api}/", style="bold cyan"))
-    if settings.simulator.enabled:
+    if has_simulator(settings):
         places.add_row("Mailbox", Text(f"{addresses.platform}/sim/mailbox", style="cyan"))
         places.add_row("Phones", Text(f"{addresses.platform}/sim/phones", style="cyan"))
         places.add_row("Local platform", Text(f"{addresses.platform}/", style="cyan"))
@@ -82,7 +84,7 @@ def _panel(settings: Settings, addresses: Addresses) -> Panel:
 
 
 def _to_paste(addresses: Addresses, command: str, settings: Settings, *, curl: bool) -> list[Text]:
-    if not settings.simulator.enabled:
+    if not has_simulator(settings):
         return [Text("Ctrl-C stops everything.\n", style="dim")]
     parts = [Text("In another terminal, paste:\n", style="bold")]
     for title, line in commands(addresses, curl=curl):
