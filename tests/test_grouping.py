@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from altinn_notifications.database.grouping import Grouped
+from altinn_notifications.database.pool import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,19 @@ async def test_one_callers_trouble_is_not_anothers() -> None:
     groups: Grouped[int, int] = Grouped(Writer().write)
     answers = await asyncio.gather(*map(groups.submit, (1, -1, 2)), return_exceptions=True)
     assert [answer if isinstance(answer, int) else type(answer) for answer in answers] == [2, ValueError, 4]
+
+
+async def test_a_database_that_is_away_is_asked_once_for_the_whole_group() -> None:
+    groups: list[int] = []
+
+    async def write(items: Sequence[int]) -> list[int]:
+        groups.append(len(items))
+        raise DatabaseUnavailable
+
+    grouped: Grouped[int, int] = Grouped(write)
+    answers = await asyncio.gather(*map(grouped.submit, range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 3
+    assert groups == [3]
 
 
 async def test_a_caller_that_gave_up_before_its_group_was_written_is_left_out() -> None:

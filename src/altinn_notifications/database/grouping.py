@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from altinn_notifications.database.pool import DatabaseUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -20,7 +22,7 @@ class Grouped(Generic[Item, Answer]):
     """Gathers items and hands them to `write` in groups of at most `limit`, `writers` groups at the same time.
 
     `write` returns one answer per item, in order. If it raises for a group of several, each item is tried by itself,
-    so that one caller's trouble is never another's.
+    so that one caller's trouble is never another's; but a database that is away is everybody's trouble at once.
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class Grouped(Generic[Item, Answer]):
         try:
             answers = await self._write([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - every error belongs to its caller
-            if len(group) == 1:
-                _fail(group[0][1], error)
+            if len(group) == 1 or isinstance(error, DatabaseUnavailable):
+                for _, answer in group:
+                    _fail(answer, error)
             else:
                 for pair in group:
                     await self._settle([pair])

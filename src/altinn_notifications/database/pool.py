@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DatabaseUnavailable(Exception):
-    """PostgreSQL cannot be reached or is shutting down; the work was not done and may be repeated."""
+    """PostgreSQL cannot be reached, or cannot work at the moment; the work was not done and may be repeated."""
 
 
 CONNECTION_ERRORS = (
@@ -26,9 +26,11 @@ CONNECTION_ERRORS = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # too many connections, memory, a full disk
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that has not taken over yet
+    asyncpg.TransactionRollbackError,  # deadlocks
 )
-"""What asyncpg raises when the server is away, as opposed to when a statement is wrong."""
+"""What asyncpg raises when the server is to blame, as opposed to when a statement is wrong."""
 
 
 class Database:
