@@ -57,8 +57,6 @@ class Wakeups:
                 await self._listen_once()
             except CONNECTION_ERRORS:
                 log.warning("wakeups_disconnected")
-            for topic in self._events:  # whatever happened while nobody listened
-                self._ring(topic)
             await asyncio.sleep(1)
 
     async def _listen_once(self) -> None:
@@ -67,6 +65,8 @@ class Wakeups:
         connection.add_termination_listener(lambda _: closed.set())
         try:
             await connection.add_listener(CHANNEL, lambda *args: self._ring(str(args[3])))
+            for topic in self._events:  # whatever happened while nobody listened
+                self._ring(topic)
             await closed.wait()
         finally:
             await connection.close()
