@@ -1,7 +1,9 @@
 """Workers that live, and the claims of those that died.
 
 A lease alone would leave what a dead worker held untouched until it ends. So every worker holds an advisory lock on its
-number for as long as its connection lives; whoever finds a number unlocked and unseen for a while ends its leases.
+number for as long as its connection lives; whoever has watched a number for a while, silent and unlocked, ends its
+leases. Only what a worker has watched itself counts: after the database was away nobody has been seen for long, and
+those who are alive need a moment to come back.
 """
 
 from __future__ import annotations
@@ -28,19 +30,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 LOCK_CLASS: Final = 0x776F726B  # "work"
 BEAT_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 2.0
 SILENCE: Final = timedelta(seconds=6)
 """A worker whose database connection broke has this long to take its number again before others take its claims."""
 
 REGISTER: Final = "INSERT INTO workers (started, seen) VALUES ($1, $1) RETURNING number"
 BEAT: Final = "UPDATE workers SET seen = $2, dependencies = $3 WHERE number = $1 RETURNING number"
-SILENT: Final = "SELECT number FROM workers WHERE number <> $1 AND seen < $2"
+OTHERS: Final = "SELECT number, seen FROM workers WHERE number <> $1"
 END_LEASES: Final = (
-    """UPDATE notification_states SET wake_at = $2
-       WHERE claimed_by = $1 AND result = 'Sending' AND wake_at > $2 AND (attempt_open OR deferrals = 0)""",
-    """UPDATE order_states SET wake_at = $2
-       WHERE claimed_by = $1 AND status = 'Processing' AND wake_at > $2 AND NOT is_retry""",
+    "UPDATE notification_states SET wake_at = $2 WHERE claimed_by = $1 AND result = 'Sending' AND wake_at > $2",
+    "UPDATE order_states SET wake_at = $2 WHERE claimed_by = $1 AND status = 'Processing' AND wake_at > $2",
     "DELETE FROM workers WHERE number = $1",
 )
+HOLD: Final = "SELECT pg_try_advisory_lock($1, $2)"
 TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, $2)"
 
 
@@ -54,6 +56,8 @@ class Presence:
         self._dependencies = dependencies
         self._clock = clock
         self._wakeups = wakeups
+        self._watched: dict[int, tuple[datetime, datetime]] = {}
+        """The other workers: their last sign of life, and when this one noticed it."""
         self.number = 0
 
     async def register(self) -> int:
@@ -78,9 +82,11 @@ class Presence:
     async def _hold(self, stop: asyncio.Event) -> None:
         connection = await asyncpg.connect(self._db.url)
         await prepare_connection(connection)
+        self._watched.clear()
+        is_held = False
         try:
-            await connection.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.number)
             while not stop.is_set():
+                is_held = is_held or await connection.fetchval(HOLD, LOCK_CLASS, self.number)
                 if await connection.fetchval(BEAT, self.number, self._clock.now(), self._dependencies()) is None:
                     log.warning("worker_was_given_up", worker=self.number)
                     await connection.execute(
@@ -92,18 +98,30 @@ class Presence:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), BEAT_SECONDS)
         finally:
-            await connection.close()
+            await connection.close(timeout=CLOSE_SECONDS)
 
     async def end_leases_of_the_dead(self) -> None:
         """Free what dead workers held."""
         now = self._clock.now()
-        for row in await self._db.fetch(SILENT, self.number, now - SILENCE):
+        for number in await self._silent(now):
             async with self._db.transaction() as connection:
-                if await connection.fetchval(TRY_LOCK, LOCK_CLASS, row["number"]):
-                    await _end_leases(connection, row["number"], now)
-                    log.warning("worker_died", worker=row["number"])
-                    self._wakeups.wake(DUE_ORDERS)
-                    self._wakeups.wake(NOTIFICATIONS)
+                is_dead = await connection.fetchval(TRY_LOCK, LOCK_CLASS, number)
+                if is_dead:
+                    await _end_leases(connection, number, now)
+            if is_dead:
+                log.warning("worker_died", worker=number)
+                self._wakeups.wake(DUE_ORDERS)
+                self._wakeups.wake(NOTIFICATIONS)
+
+    async def _silent(self, now: datetime) -> list[int]:
+        """The workers that have given no sign of life while this one has been watching them for `SILENCE`."""
+        seen = {row["number"]: row["seen"] for row in await self._db.fetch(OTHERS, self.number)}
+        before = self._watched
+        self._watched = {
+            number: before[number] if number in before and before[number][0] == at else (at, now)
+            for number, at in seen.items()
+        }
+        return [number for number, (_, noticed) in self._watched.items() if now - noticed >= SILENCE]
 
 
 async def _end_leases(connection: Connection, number: int, now: datetime) -> None:
