@@ -16,6 +16,7 @@ from support.lanes import a_lane, drain
 from support.orders import an_order, an_sms_order, feed_of, kinds_of, log_of, processed, result_of, status_of
 from support.providers import ScriptedProvider
 from support.times import DAY, NOON, SECOND
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from altinn_notifications.clock import FixedClock
     from altinn_notifications.database.pool import Database
+
+SMS = "sms-anytime"
+IS_ACCEPTED = "SELECT true FROM notification_states WHERE result = 'Accepted'"
 
 
 def sms_report(result: str = "Delivered", reference: str = "ref-1") -> DeliveryReport:
@@ -191,3 +195,28 @@ async def test_matchers_at_the_same_time_share_the_work(db: Database, clock: Fix
     tried = await asyncio.gather(*(match_due(db, now=clock.now(), limit=4) for _ in range(3)))
     assert sum(tried) + await match_due(db, now=clock.now()) == 12
     assert {await status_of(db, order.id) for order in orders} == {"Completed"}
+
+
+async def test_a_report_that_is_being_tried_while_its_reference_is_stored_does_not_wait_for_the_ladder(
+    db: Database, clock: FixedClock
+) -> None:
+    order = an_sms_order()
+    (sms,) = await processed(db, clock, order)
+    await ReportInbox(db, Wakeups(db)).store([sms_report()], now=clock.now())
+    async with db.transaction() as connection:
+        await connection.execute("SELECT FROM delivery_reports FOR UPDATE")
+        sending = asyncio.create_task(drain(a_lane(db, clock, ScriptedProvider("link", [Accepted("ref-1")]), SMS)))
+        await until(lambda: db.fetchval(IS_ACCEPTED), "the SMS is accepted")
+        await connection.execute("UPDATE delivery_reports SET attempts = 7, wake_at = NULL")
+    await sending
+    assert (await result_of(db, sms), await status_of(db, order.id)) == ("Delivered", "Completed")
+
+
+async def test_a_report_of_a_notification_that_is_being_changed_stays_due(db: Database, clock: FixedClock) -> None:
+    _, sms = await sent_sms(db, clock)
+    await ReportInbox(db, Wakeups(db)).store([sms_report()], now=clock.now())
+    async with db.transaction() as connection:
+        await connection.execute("SELECT FROM notification_states FOR UPDATE")
+        assert await match_due(db, now=clock.now()) == 0
+    assert await match_due(db, now=clock.now()) == 1
+    assert await result_of(db, sms) == "Delivered"

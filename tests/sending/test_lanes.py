@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from altinn_notifications.channels.protocol import Accepted, Deferred, Refused, Scope, Unknown
+from altinn_notifications.database.pool import DatabaseUnavailable
 from altinn_notifications.sending.claims import hand_back
 from altinn_notifications.sending.pauses import paused_until
 from altinn_notifications.sending.schedules import RetryPolicy
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from altinn_notifications.clock import FixedClock
     from altinn_notifications.database.pool import Database
 
+REFUSE_ATTEMPTS = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'going away' USING ERRCODE = '57P01'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE ON notification_states FOR EACH ROW WHEN (NEW.attempt_open)
+        EXECUTE FUNCTION refuse()"""
 BUSY = Deferred(Scope.MESSAGE, "450 try later")
 DOWN = Deferred(Scope.PROVIDER, "cannot connect")
 
@@ -158,6 +164,47 @@ async def test_a_submission_of_unknown_outcome_is_repeated_under_the_same_operat
     first, second = (sent.operation_id for sent in smtp.sent)
     assert first == second
     assert await kinds_of(db, order.id) == ["order-processed", "send-unknown", "send-accepted"]
+
+
+async def test_mail_that_may_have_arrived_keeps_its_operation_id_through_later_refusals(
+    db: Database, clock: FixedClock
+) -> None:
+    await processed(db, clock, an_order())
+    smtp = ScriptedProvider("smtp", [Unknown("no reply to the final dot"), BUSY, DOWN])
+    for _ in range(4):
+        await drain(a_lane(db, clock, smtp))
+        clock.turn(HOUR)
+    assert len(smtp.sent) == 4
+    assert len({sent.operation_id for sent in smtp.sent}) == 1
+
+
+async def test_an_sms_whose_reference_is_anothers_is_set_aside(db: Database, clock: FixedClock) -> None:
+    orders = [an_sms_order(), an_sms_order()]
+    first, second = await processed(db, clock, *orders)
+    link = ScriptedProvider("link", [Accepted("same"), Accepted("same")])
+    lane = a_lane(db, clock, link, "sms-anytime", concurrency=1)
+    await drain(lane)
+    assert (await result_of(db, first), await result_of(db, second)) == ("Accepted", "Sending")
+    clock.turn(DAY)
+    await drain(lane)
+    assert len(link.sent) == 2
+    await terminate_expired(db, now=NOON + 3 * DAY, offset=5 * MINUTE, batch_size=100)
+    assert (await result_of(db, second), await status_of(db, orders[1].id)) == ("Failed_TTL", "Completed")
+
+
+async def test_a_call_that_could_not_be_recorded_is_not_made_and_goes_out_when_the_database_is_back(
+    db: Database, clock: FixedClock
+) -> None:
+    (email,) = await processed(db, clock, an_order())
+    await db.execute(REFUSE_ATTEMPTS)
+    smtp = ScriptedProvider("smtp")
+    lane = a_lane(db, clock, smtp, worker=7)
+    with pytest.raises(DatabaseUnavailable):
+        await lane.run(asyncio.Event())
+    assert (smtp.sent, await result_of(db, email)) == ([], "Sending")
+    await db.execute("DROP TRIGGER refuse ON notification_states")
+    await drain(lane)
+    assert (len(smtp.sent), await result_of(db, email)) == (1, "Succeeded")
 
 
 async def killed_during_a_call(db: Database, clock: FixedClock, name: str, *, lane: str) -> ScriptedProvider:

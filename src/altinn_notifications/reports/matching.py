@@ -37,13 +37,24 @@ CLAIM_WAITING: Final = """
            r.dead_report_id
     FROM delivery_reports r JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
         ON r.channel = k.channel AND r.provider_reference = k.reference
-    WHERE r.settled IS NULL ORDER BY r.id FOR UPDATE OF r SKIP LOCKED"""
+    WHERE r.settled IS NULL ORDER BY r.id FOR UPDATE OF r"""
+CLAIM_WAITING_AT_REST: Final = f"{CLAIM_WAITING} SKIP LOCKED"
 
+IS_WAITING: Final = """
+    SELECT EXISTS (SELECT FROM delivery_reports r JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
+        ON r.channel = k.channel AND r.provider_reference = k.reference WHERE r.settled IS NULL)"""
+
+# Whoever records outcomes holds notifications and may want these very reports: nobody waits for the other.
 FIND_NOTIFICATIONS: Final = """
     SELECT s.notification_id, s.order_id, s.channel, s.provider_reference, s.result, s.expiry
     FROM notification_states s JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
         ON s.channel = k.channel AND s.provider_reference = k.reference
-    ORDER BY s.notification_id FOR UPDATE OF s"""
+    ORDER BY s.notification_id FOR UPDATE OF s SKIP LOCKED"""
+
+FIND_KEYS: Final = """
+    SELECT s.channel, s.provider_reference
+    FROM notification_states s JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
+        ON s.channel = k.channel AND s.provider_reference = k.reference"""
 
 APPLY: Final = """
     UPDATE notification_states s SET result = u.result, result_time = $4, report = u.report, wake_at = NULL
@@ -75,11 +86,18 @@ class _Match:
 
 
 async def match_due(db: Database, *, now: datetime, limit: int = 500) -> int:
-    """Try to match one batch of reports whose time has come; the number that was tried."""
+    """Try to match one batch of reports whose time has come; the number that was matched or has to wait.
+
+    A report whose notification is being changed by somebody else stays due.
+    """
     async with db.transaction() as connection:
         reports = await connection.fetch(CLAIM_DUE, now, limit)
-        await _match(connection, reports, now=now)
-    return len(reports)
+        if not reports:
+            return 0
+        matched, orders = await _apply_known(connection, reports, now=now)
+        waiting = await _postpone_unknown(connection, [row for row in reports if row["id"] not in matched], now)
+        await complete_finished(connection, orders, now=now)
+    return len(matched) + waiting
 
 
 async def apply_waiting(connection: Connection, references: Collection[tuple[str, str]], *, now: datetime) -> set[UUID]:
@@ -89,8 +107,22 @@ async def apply_waiting(connection: Connection, references: Collection[tuple[str
     """
     if not references:
         return set()
-    reports = await connection.fetch(CLAIM_WAITING, *columns(sorted(references)))
-    return await _apply_known(connection, reports, now=now) if reports else set()
+    reports = await connection.fetch(CLAIM_WAITING_AT_REST, *columns(sorted(references)))
+    return (await _apply_known(connection, reports, now=now))[1] if reports else set()
+
+
+async def match_missed(db: Database, references: Collection[tuple[str, str]], *, now: datetime) -> None:
+    """Match the reports that arrived, or were being tried, while the caller's transaction stored `references`.
+
+    To be called after its commit: they found nothing then, and would wait for the next step of the ladder.
+    """
+    keys = columns(sorted(references))
+    if not references or not await db.fetchval(IS_WAITING, *keys):
+        return
+    async with db.transaction() as connection:
+        reports = await connection.fetch(CLAIM_WAITING, *keys)
+        _, orders = await _apply_known(connection, reports, now=now)
+        await complete_finished(connection, orders, now=now)
 
 
 async def next_wake(db: Database) -> datetime | None:
@@ -99,29 +131,26 @@ async def next_wake(db: Database) -> datetime | None:
     return wake
 
 
-async def _match(connection: Connection, reports: Sequence[Row], *, now: datetime) -> None:
-    if reports:
-        orders = await _apply_known(connection, reports, now=now, postpone=True)
-        await complete_finished(connection, orders, now=now)
-
-
-async def _apply_known(
-    connection: Connection, reports: Sequence[Row], *, now: datetime, postpone: bool = False
-) -> set[UUID]:
-    keys = columns(sorted({_key(row) for row in reports}))
-    found = await connection.fetch(FIND_NOTIFICATIONS, *keys)
+async def _apply_known(connection: Connection, reports: Sequence[Row], *, now: datetime) -> tuple[set[int], set[UUID]]:
+    """Apply those of `reports` whose notification is known and free; their ids, and the orders concerned."""
+    found = await connection.fetch(FIND_NOTIFICATIONS, *_keys(reports))
     known = {_key(row): row for row in found}
-    matches = [
-        _Match(row, known[key]) for row in reports if (key := (row["channel"], row["provider_reference"])) in known
-    ]
+    in_order = sorted(reports, key=lambda row: row["id"])
+    matches = [_Match(row, known[_key(row)]) for row in in_order if _key(row) in known]
     live = [match for match in matches if match.notification["expiry"] > now]
-    late = [match for match in matches if match.notification["expiry"] <= now]
     await _apply(connection, live, now)
-    await _refuse(connection, late, now)
-    if postpone:
-        matched = {match.report["id"] for match in matches}
-        await _postpone(connection, [row for row in reports if row["id"] not in matched], now)
-    return {match.notification["order_id"] for match in live}
+    await _refuse(connection, [match for match in matches if match.notification["expiry"] <= now], now)
+    return {match.report["id"] for match in matches}, {match.notification["order_id"] for match in live}
+
+
+async def _postpone_unknown(connection: Connection, reports: Sequence[Row], now: datetime) -> int:
+    """Postpone those of `reports` whose notification is not known yet, and return how many they are."""
+    if not reports:
+        return 0
+    busy = {_key(row) for row in await connection.fetch(FIND_KEYS, *_keys(reports))}
+    unknown = [row for row in reports if _key(row) not in busy]
+    await _postpone(connection, unknown, now)
+    return len(unknown)
 
 
 async def _apply(connection: Connection, matches: Sequence[_Match], now: datetime) -> None:
@@ -190,6 +219,10 @@ def dead_content(report: Row) -> dict[str, Any]:
 
 def _as_text(report: Any) -> str:
     return json.dumps(report, ensure_ascii=False)
+
+
+def _keys(rows: Sequence[Row]) -> list[list[str]]:
+    return columns(sorted({_key(row) for row in rows}))
 
 
 def _key(row: Row) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
+import asyncpg
 import structlog
 
 from altinn_notifications import events
@@ -15,7 +17,7 @@ from altinn_notifications.events import Event, Kind
 from altinn_notifications.lifecycle import Channel, is_pending
 from altinn_notifications.metrics import PROVIDER_OUTCOME_UNKNOWN
 from altinn_notifications.orders.completion import complete_finished
-from altinn_notifications.reports.matching import apply_waiting
+from altinn_notifications.reports.matching import apply_waiting, match_missed
 from altinn_notifications.sending.pauses import extend_pause
 
 if TYPE_CHECKING:
@@ -43,14 +45,16 @@ OPEN: Final = """
     RETURNING s.notification_id"""
 
 # A send result replaces only what its own claim left: Sending. A report that came first stays (spec 08, 11.1), and
-# still gets the reference.
+# still gets the reference. A message that may have arrived stays so until it is taken or refused: mail goes on under
+# the same operation id.
 CLOSE: Final = """
-    UPDATE notification_states s SET attempt_open = false,
+    UPDATE notification_states s SET attempt_open = false, claimed_by = NULL,
         result = CASE WHEN s.result = 'Sending' THEN coalesce(u.result, s.result) ELSE s.result END,
         result_time = CASE WHEN s.result = 'Sending' AND u.result IS NOT NULL THEN $8 ELSE s.result_time END,
         wake_at = CASE WHEN s.result = 'Sending' THEN u.wake_at END,
         provider_reference = coalesce(u.reference, s.provider_reference),
-        deferrals = s.deferrals + u.deferred::integer, outcome_unknown = u.outcome_unknown
+        deferrals = s.deferrals + u.deferred::integer,
+        outcome_unknown = u.outcome_unknown OR (s.outcome_unknown AND coalesce(u.result, 'New') = 'New')
     FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[], $7::boolean[])
         AS u (notification_id, claim_count, result, wake_at, reference, deferred, outcome_unknown)
     WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.expiry > $8
@@ -102,12 +106,12 @@ class Attempts:
 
     async def close(self, closing: Closing) -> None:
         """Record an outcome. While the database is away it is kept and tried again: the provider has been called."""
-        for pause in (*RECORD_RETRY_SECONDS, None):
+        for pause in chain(RECORD_RETRY_SECONDS, repeat(RECORD_RETRY_SECONDS[-1])):
             try:
                 return await self._closings.submit(closing)
             except DatabaseUnavailable:
-                await asyncio.sleep(pause or RECORD_RETRY_SECONDS[-1])
-        return await self.close(closing)
+                await asyncio.sleep(pause)
+        raise AssertionError  # the pauses do not end
 
     async def _open_group(self, group: Sequence[Opening]) -> list[bool]:
         rows = ((o.claim.notification_id, o.claim.claim_count, o.provider, o.reference) for o in group)
@@ -119,14 +123,29 @@ class Attempts:
 
     async def _close_group(self, group: Sequence[Closing]) -> list[None]:
         now = self._clock.now()
-        ordered = sorted(group, key=lambda closing: closing.claim.notification_id)
-        async with self._db.transaction() as connection:
-            await _store_outcomes(connection, ordered, now)
+        try:
+            made_known = await self._store(group, now)
+        except asyncpg.UniqueViolationError:
+            if len(group) > 1:
+                raise  # each is then tried by itself
+            log.error("provider_reference_taken", notification_id=str(group[0].claim.notification_id))  # noqa: TRY400 - a traceback would add nothing
+            made_known = await self._store([_set_aside(group[0])], now)
         count_unknown(closing.claim.channel for closing in group if closing.decision.event is Kind.SEND_UNKNOWN)
+        await match_missed(self._db, made_known, now=now)
         return [None] * len(group)
 
+    async def _store(self, group: Sequence[Closing], now: datetime) -> set[tuple[str, str]]:
+        async with self._db.transaction() as connection:
+            return await _store_outcomes(connection, group, now)
 
-async def _store_outcomes(connection: Connection, group: Sequence[Closing], now: datetime) -> None:
+
+def _set_aside(closing: Closing) -> Closing:
+    """Nothing more is done about a message whose reference is another's; it ends as `Failed_TTL` (spec 08, 11.1)."""
+    return replace(closing, decision=replace(closing.decision, result=None, reference=None, wake_at=None))
+
+
+async def _store_outcomes(connection: Connection, group: Sequence[Closing], now: datetime) -> set[tuple[str, str]]:
+    """Store what became of calls; the references, by channel, that no report could be matched with before."""
     rows = await connection.fetch(CLOSE, *columns(_row(closing) for closing in group), now)
     kept: dict[UUID, Any] = {row["notification_id"]: row for row in rows}
     await events.record(connection, [_event(closing, now) for closing in group])
@@ -143,6 +162,7 @@ async def _store_outcomes(connection: Connection, group: Sequence[Closing], now:
     reported = await apply_waiting(connection, known, now=now)
     final = {row["order_id"] for row in rows if not is_pending(row["result"])}
     await complete_finished(connection, final | reported, now=now)
+    return {(channel, reference) for channel, reference in known if channel != Channel.EMAIL}
 
 
 async def _note_expired(connection: Connection, closings: Sequence[Closing], now: datetime) -> None:

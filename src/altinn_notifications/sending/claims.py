@@ -55,10 +55,14 @@ LOAD_CLAIMED: Final = """
 LOAD_TEMPLATES: Final = "SELECT id, email, sms FROM orders WHERE id = ANY($1::uuid[])"
 
 HAND_BACK: Final = """
-    UPDATE notification_states s SET result = 'New', result_time = $3, wake_at = NULL
+    UPDATE notification_states s SET result = 'New', result_time = $3, wake_at = NULL, claimed_by = NULL
     FROM unnest($1::uuid[], $2::integer[]) AS u (notification_id, claim_count)
     WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.result = 'Sending'
         AND NOT s.attempt_open AND NOT s.outcome_unknown AND s.deferrals = 0"""
+
+LET_GO: Final = """
+    UPDATE notification_states SET wake_at = $3
+    WHERE claimed_by = $1 AND lane = $2 AND result = 'Sending' AND wake_at > $3"""
 
 NEXT_WAKE: Final = """
     SELECT min(wake_at) FROM notification_states
@@ -120,6 +124,11 @@ async def hand_back(db: Database, claims: Iterable[Claimed], *, now: datetime) -
     """Let go of claims for which no provider was called; they are `New` again."""
     held = list(claims)
     await db.execute(HAND_BACK, [c.notification_id for c in held], [c.claim_count for c in held], now)
+
+
+async def let_go(db: Database, lane: str, *, worker: int, now: datetime) -> None:
+    """End every lease that `worker` has in `lane`, where it is at work on nothing."""
+    await db.execute(LET_GO, worker, lane, now)
 
 
 async def next_wake(db: Database, lane: str, *, now: datetime) -> datetime | None:

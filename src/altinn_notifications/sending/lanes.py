@@ -95,14 +95,24 @@ class Lane(Generic[Message]):
         self._policy = policy
         self._wake = wake
         self._worker = worker
+        self._may_have_lost_claims = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish the calls that are open and give the rest back."""
+        """Work until `stop` is set; then finish the calls that are open and give the rest back.
+
+        Raises `DatabaseUnavailable`; when it is run again it first lets go of what it may have claimed unknowingly.
+        """
+        if self._may_have_lost_claims:
+            await claims.let_go(self._db, self.settings.name, worker=self._worker, now=self._clock.now())
+            self._may_have_lost_claims = False
         queue: asyncio.Queue[tuple[Claimed, Message, str | None]] = asyncio.Queue(maxsize=self.settings.concurrency)
         senders = [asyncio.create_task(self._sender(queue)) for _ in range(self.settings.concurrency)]
         waking = asyncio.create_task(_wake_at_stop(stop, self._wake))
         try:
             await self._feed(queue, stop)
+        except BaseException:
+            self._may_have_lost_claims = True
+            raise
         finally:
             waking.cancel()
             await self._give_back(queue)
@@ -111,6 +121,8 @@ class Lane(Generic[Message]):
     async def _feed(self, queue: asyncio.Queue[tuple[Claimed, Message, str | None]], stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._wake.clear()
+            if self._may_have_lost_claims:
+                raise DatabaseUnavailable("a call could not be recorded before it was made")
             until = await self._blocked_until()
             batch = [] if until else await self.claim()
             for position, item in enumerate(batch):
@@ -176,6 +188,8 @@ class Lane(Generic[Message]):
                 await asyncio.shield(asyncio.ensure_future(self._send(*item)))
             except DatabaseUnavailable:
                 log.warning("send_not_opened", notification_id=str(item[0].notification_id))
+                self._may_have_lost_claims = True
+                self._wake.set()
             except Exception as error:
                 log.exception("send_failed", notification_id=str(item[0].notification_id), error=type(error).__name__)
             finally:
