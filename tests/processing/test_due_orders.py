@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from altinn_notifications.database.pool import DatabaseUnavailable
 from altinn_notifications.orders.model import NotificationChannel, Recipient, SendingTimePolicy
 from altinn_notifications.processing import due_orders
 from altinn_notifications.processing.due_orders import claim_due_orders
@@ -15,11 +16,12 @@ from support.times import HOUR, MINUTE, NOON, SECOND
 if TYPE_CHECKING:
     from altinn_notifications.clock import FixedClock
     from altinn_notifications.database.pool import Database
-    from altinn_notifications.orders.model import Order
 
 
-async def claim(db: Database, *, limit: int = 50, now: Any = NOON) -> list[due_orders.ClaimedOrder]:
-    return await claim_due_orders(db, now=now, limit=limit, lease_until=now + 5 * MINUTE, worker=None)
+async def claim(
+    db: Database, *, limit: int = 50, now: Any = NOON, worker: int | None = None
+) -> list[due_orders.ClaimedOrder]:
+    return await claim_due_orders(db, now=now, limit=limit, lease_until=now + 5 * MINUTE, worker=worker)
 
 
 async def test_an_order_is_claimed_from_a_minute_before_its_time(db: Database) -> None:
@@ -180,13 +182,55 @@ async def test_the_sleeper_knows_when_the_next_order_is_due(db: Database) -> Non
     assert await due_orders.next_wake(db) == NOON + HOUR - MINUTE
 
 
-async def test_a_stored_notification_that_fails_leaves_the_whole_batch_as_it_was(
+BREAK = """
+    CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = '%s'; END $$;
+    CREATE TRIGGER break_off BEFORE INSERT ON notification_states FOR EACH ROW WHEN (NEW.creator = 'ttd')
+        EXECUTE FUNCTION break_off()"""
+
+
+async def test_an_order_that_cannot_be_stored_leaves_nothing_and_is_tried_again(
     db: Database, clock: FixedClock
 ) -> None:
-    order: Order = an_order(channel=NotificationChannel.EMAIL_AND_SMS, sms=SMS)
+    order = an_order(channel=NotificationChannel.EMAIL_AND_SMS, sms=SMS)
     await registered(db, order)
     await db.execute("ALTER TABLE notification_states ADD CONSTRAINT broken CHECK (lane <> 'email')")
-    with pytest.raises(Exception, match="broken"):
-        await processor(db, clock).process_batch()
+    await processor(db, clock).process_batch()
     assert await db.fetchval("SELECT count(*) FROM notifications") == 0
     assert await status_of(db, order.id) == "Processing"
+    assert await kinds_of(db, order.id) == ["order-failed"]
+
+
+async def test_an_order_that_cannot_be_stored_holds_up_no_other(db: Database, clock: FixedClock) -> None:
+    orders = [an_order(creator=creator) for creator in ("skd", "ttd", "skd")]
+    await registered(db, *orders)
+    await db.execute(BREAK % "22P02")
+    await processor(db, clock).process_batch()
+    assert [await status_of(db, order.id) for order in orders] == ["Processed", "Processing", "Processed"]
+    await db.execute("DROP TRIGGER break_off ON notification_states")
+    clock.turn(30 * MINUTE)
+    await processor(db, clock).process_batch()
+    assert await status_of(db, orders[1].id) == "Processed"
+    assert await db.fetchval("SELECT count(*) FROM notifications") == 3
+
+
+async def test_orders_that_were_claimed_when_the_database_went_away_are_claimed_again_at_once(
+    db: Database, clock: FixedClock
+) -> None:
+    orders = [an_order(), an_order()]
+    await registered(db, *orders)
+    await db.execute(BREAK % "57P01")
+    one = processor(db, clock, worker=7)
+    with pytest.raises(DatabaseUnavailable):
+        await one.process_batch()
+    await db.execute("DROP TRIGGER break_off ON notification_states")
+    assert await one.process_batch() == 2
+    assert [await status_of(db, order.id) for order in orders] == ["Processed", "Processed"]
+    assert await db.fetchval("SELECT count(*) FROM notifications") == 2
+
+
+async def test_what_another_worker_holds_is_not_let_go(db: Database, clock: FixedClock) -> None:
+    await registered(db, an_order())
+    await claim(db, worker=8)
+    await due_orders.let_go(db, worker=7, held=[], now=clock.now())
+    assert await claim(db, now=NOON + MINUTE) == []

@@ -77,9 +77,12 @@ async def registered(db: Database, *orders: Order) -> list[UUID]:
     return [order.id for order in orders]
 
 
-def processor(db: Database, clock: Clock, platform: Platform | None = None, **settings: Any) -> Processor:
+def processor(
+    db: Database, clock: Clock, platform: Platform | None = None, *, worker: int | None = None, **settings: Any
+) -> Processor:
     """A processor as the worker makes it; without `platform` for orders that nobody is asked about."""
-    return Processor(db, clock, Wakeups(db), NotificationSettings(**settings), platform or open_platform(Settings()))
+    platform = platform or open_platform(Settings())
+    return Processor(db, clock, Wakeups(db), NotificationSettings(**settings), platform, worker=worker)
 
 
 async def processed(db: Database, clock: Clock, *orders: Order) -> list[UUID]:

@@ -45,7 +45,7 @@ CLAIM: Final = """
 
 # The compare-and-set of spec 08, 5.4: only the claim that is still the latest may end itself.
 END_CLAIMS: Final = """
-    UPDATE order_states s SET status = u.status, wake_at = u.wake_at, is_retry = u.is_retry,
+    UPDATE order_states s SET status = u.status, wake_at = u.wake_at, is_retry = u.is_retry, claimed_by = NULL,
         last_change = CASE WHEN u.status = 'Processing' THEN s.last_change ELSE $6 END,
         failing_since = CASE WHEN u.failing IS NOT NULL THEN coalesce(s.failing_since, $6) END,
         failing_dependency = u.failing
@@ -53,6 +53,10 @@ END_CLAIMS: Final = """
         AS u (order_id, claim_count, status, wake_at, is_retry, failing)
     WHERE s.order_id = u.order_id AND s.claim_count = u.claim_count AND s.status = 'Processing'
     RETURNING s.order_id"""
+
+LET_GO: Final = """
+    UPDATE order_states SET wake_at = $3
+    WHERE claimed_by = $1 AND status = 'Processing' AND wake_at > $3 AND order_id <> ALL($2::uuid[])"""
 
 RELEASE_FAILING: Final = """
     UPDATE order_states SET wake_at = $2
@@ -153,6 +157,11 @@ async def insert_notifications(connection: Connection, rows: Sequence[tuple[tupl
         notifications, states = zip(*rows, strict=True)
         await connection.copy_records_to_table("notifications", records=notifications, columns=NOTIFICATION_COLUMNS)
         await connection.copy_records_to_table("notification_states", records=states, columns=STATE_COLUMNS)
+
+
+async def let_go(db: Database, *, worker: int | None, held: Sequence[UUID], now: datetime) -> None:
+    """End the leases of all orders that `worker` has claimed, except of those that it holds."""
+    await db.execute(LET_GO, worker, held, now)
 
 
 async def release_failing(db: Database, dependency: str, *, now: datetime) -> None:
