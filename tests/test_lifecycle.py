@@ -20,7 +20,7 @@ from altinn_notifications.lifecycle import (
     is_pending,
     may_replace,
 )
-from altinn_notifications.orders import completion
+from altinn_notifications.orders import cancellation, completion
 from altinn_notifications.processing import due_orders
 from altinn_notifications.reports import matching
 from altinn_notifications.sending import attempts, claims, termination
@@ -44,6 +44,7 @@ def named_states(sql: str, column: str) -> Iterator[set[str]]:
     [
         (due_orders.CLAIM, OrderStatus.PROCESSING),
         (completion.COMPLETE, OrderStatus.COMPLETED),
+        (cancellation.CANCEL, OrderStatus.CANCELLED),
     ],
 )
 def test_a_statement_leaves_only_states_that_the_table_allows_it_to_leave(statement: str, new: OrderStatus) -> None:
