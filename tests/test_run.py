@@ -31,10 +31,10 @@ SECONDS = 60
 SCOPE = "altinn:serviceowner/notifications.create"
 
 
-def until(condition: Callable[[], object], what: str) -> None:
+def until(condition: Callable[[], object], what: str, run: Run) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {SECONDS} s"
+        assert time.monotonic() < deadline, f"{what} did not happen within {SECONDS} s\n{run.output}"
         time.sleep(0.05)
 
 
@@ -62,7 +62,7 @@ class Run:
         )
         self._reader = threading.Thread(target=self._read, args=(process,))
         self._reader.start()
-        until(lambda: process.poll() is not None or "is ready" in self.output, "the welcome")
+        until(lambda: process.poll() is not None or "is ready" in self.output, "the welcome", self)
         assert process.poll() is None, self.output
 
     def _read(self, process: subprocess.Popen[str]) -> None:
@@ -193,7 +193,7 @@ def test_the_documented_requests_are_answered_as_they_stand(run: Run, page: str)
 def test_a_process_that_is_killed_is_started_again(run: Run) -> None:
     before = run.children()["worker"]
     before.kill()
-    until(lambda: run.children().get("worker", before) != before, "a new worker")
+    until(lambda: run.children().get("worker", before) != before, "a new worker", run)
     assert run.call("send", "sms", "+4799999002").returncode == 0
 
 
@@ -201,8 +201,8 @@ def test_a_database_that_is_killed_comes_back_and_messages_flow_again(run: Run) 
     postmaster = run.folder / "data" / "postgresql" / "cluster" / "postmaster.pid"
     before = int(postmaster.read_text().split()[0])
     psutil.Process(before).kill()
-    until(lambda: postmaster.exists() and int(postmaster.read_text().split()[0]) != before, "a new server")
-    until(lambda: run.call("send", "sms", "+4799999004").returncode == 0, "a delivered message")
+    until(lambda: postmaster.exists() and int(postmaster.read_text().split()[0]) != before, "a new server", run)
+    until(lambda: run.call("send", "sms", "+4799999004").returncode == 0, "a delivered message", run)
     assert "Traceback" not in run.output
 
 
