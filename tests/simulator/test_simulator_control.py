@@ -10,22 +10,36 @@ from support.simulator import GATEWAY_PASSWORD, Running, a_mail, a_simulator, se
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AT_START = {
-    "settings": {"reportDelayMs": 0, "latencyMs": 0, "allowList": [], "jwksBase64Url": False},
+    "settings": {
+        "reportDelayMs": 0,
+        "latencyMs": 0,
+        "allowList": [],
+        "contactDelaySeconds": 0,
+        "jwksBase64Url": False,
+    },
     "faults": [],
     "mailbox": {"messages": 0, "reportsWaiting": 0},
     "phones": {"messages": 0, "reportsWaiting": 0},
+    "registers": {"persons": 18, "organisations": 11, "users": 510, "grants": 259, "dialogs": 0},
+    "conditions": 9,
 }
 
 
 async def test_a_reset_brings_everything_back_to_the_start(simulator: Running) -> None:
-    settings = {"reportDelayMs": 60_000, "latencyMs": 1, "allowList": ["+4799999001"], "jwksBase64Url": True}
+    settings = {
+        "reportDelayMs": 60_000,
+        "latencyMs": 1,
+        "allowList": ["+4799999001"],
+        "contactDelaySeconds": 600,
+        "jwksBase64Url": True,
+    }
     await simulator.http.put("/sim/settings", json=settings)
     await simulator.send_sms("4799999001")
     await simulator.http.post("/sim/faults", json={"target": "smtp", "mode": "garbage", "count": 3})
     assert (await simulator.http.get("/sim/state")).json() == {
+        **AT_START,
         "settings": settings,
         "faults": [{"target": "smtp", "mode": "garbage", "status": 451, "count": 3}],
-        "mailbox": {"messages": 0, "reportsWaiting": 0},
         "phones": {"messages": 1, "reportsWaiting": 1},
     }
     assert (await simulator.http.post("/sim/reset")).json() == AT_START
@@ -48,6 +62,7 @@ async def test_a_setting_that_is_not_named_stays(simulator: Running) -> None:
         "reportDelayMs": 5,
         "latencyMs": 0,
         "allowList": ["+4799999001", "+4799999003"],
+        "contactDelaySeconds": 0,
         "jwksBase64Url": False,
     }
 

@@ -17,21 +17,39 @@ from starlette.staticfiles import StaticFiles
 
 from altinn_notifications.clock import SystemClock
 from altinn_notifications.settings import Environment
-from altinn_notifications.simulator import control, passthrough, sms_gateway, tokens
+from altinn_notifications.simulator import passthrough, sms_gateway, tokens
+from altinn_notifications.simulator.authorization import Authorization
+from altinn_notifications.simulator.bodies import BadRequest
+from altinn_notifications.simulator.calls import Target
+from altinn_notifications.simulator.clock_pages import ClockPages
+from altinn_notifications.simulator.condition_pages import ConditionPages
+from altinn_notifications.simulator.conditions import ConditionEndpoints
+from altinn_notifications.simulator.control import Control
+from altinn_notifications.simulator.dialogporten import Dialogporten
+from altinn_notifications.simulator.fault_pages import FaultPages
 from altinn_notifications.simulator.keys import SigningKeys
 from altinn_notifications.simulator.mailbox import Reception
 from altinn_notifications.simulator.mailbox_pages import MailboxPages
+from altinn_notifications.simulator.observation import observed
+from altinn_notifications.simulator.organisation_pages import OrganisationPages
 from altinn_notifications.simulator.outbox import Postman
 from altinn_notifications.simulator.pages import SHARED_STATIC, STATIC, Pages
+from altinn_notifications.simulator.person_pages import PersonPages
 from altinn_notifications.simulator.phone_pages import PhonePages
+from altinn_notifications.simulator.profile import Profile
+from altinn_notifications.simulator.register import Register
 from altinn_notifications.simulator.reports import EventGrid, GatewayCallback
 from altinn_notifications.simulator.smtp import SmtpServer
 from altinn_notifications.simulator.start_page import StartPage
 from altinn_notifications.simulator.state import Behaviour, SimulatorState
+from altinn_notifications.simulator.turnable_clock import SharedTime, TurnableClock
+from altinn_notifications.simulator.user_pages import UserPages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
     from altinn_notifications.clock import Clock
@@ -63,39 +81,64 @@ def create_simulator(settings: Settings, clock: Clock, *, smtp_listener: socket.
     """
     if settings.general.environment is Environment.PRODUCTION:
         raise SimulatorInProduction
-    state = SimulatorState(Behaviour(report_delay=timedelta(milliseconds=settings.simulator.report_delay_ms)))
+    turned = TurnableClock(clock)
+    behaviour = Behaviour(report_delay=timedelta(milliseconds=settings.simulator.report_delay_ms))
+    state, pages = SimulatorState(behaviour, turned), Pages(turned)
     http = httpx.AsyncClient(timeout=_TIMEOUT, limits=_CONNECTIONS, trust_env=False)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         listener = smtp_listener or bound(settings.simulator.host, settings.simulator.smtp_port)
         app.state.smtp_port = listener.getsockname()[1]
-        async with _mailbox(Reception(state, clock), listener), _postmen(settings, state, http, clock), http:
+        async with _mailbox(Reception(state, turned), listener), _postmen(settings, state, http, turned), http:
             log.info("simulator_started", port=settings.simulator.port, smtp_port=app.state.smtp_port)
             yield
 
+    async def explain_bad_request(request: Request, error: Exception) -> Response:
+        return pages.bad_request(request, getattr(error, "errors", {}))
+
     return Starlette(
-        routes=_routes(settings, state, http, clock),
+        routes=_routes(settings, state, http, turned, pages),
         lifespan=lifespan,
-        exception_handlers={control.BadRequest: control.explain_bad_request},
+        exception_handlers={BadRequest: explain_bad_request},
     )
 
 
-def _routes(settings: Settings, state: SimulatorState, http: httpx.AsyncClient, clock: Clock) -> list[BaseRoute]:
+def _routes(
+    settings: Settings, state: SimulatorState, http: httpx.AsyncClient, clock: TurnableClock, pages: Pages
+) -> list[BaseRoute]:
     """Every address of the platform, the busiest first."""
-    service_url, pages = settings.simulator.service_url, Pages()
-    keys = SigningKeys(clock.now(), settings.simulator.keys_directory)
-    token_state = tokens.TokenState(public_url(settings.simulator), clock, keys)
+    service_url = settings.simulator.service_url
+    keys = SigningKeys(clock.machine.now(), settings.simulator.keys_directory)
+    token_state = tokens.TokenState(public_url(settings.simulator), clock.machine, keys, turned=clock)
     return [
         *sms_gateway.routes(sms_gateway.SmsGateway(settings.sms, state, clock), state, clock),
         *passthrough.routes(passthrough.PassThrough(service_url, http, state, clock)),
-        *tokens.routes(token_state),
+        *Profile(state, clock).routes(),
+        *Register(state, token_state, clock).routes(),
+        *Authorization(state, clock).routes(),
+        *ConditionEndpoints(state, token_state, clock).routes(),
+        *Dialogporten(state, token_state, clock).routes(),
+        *tokens.routes(token_state, lambda endpoint: observed(endpoint, Target.MASKINPORTEN, state, clock)),
         *StartPage(service_url, state, token_state.keys, pages).routes(),
-        *MailboxPages(state, pages).routes(),
-        *PhonePages(state, clock, pages).routes(),
-        *control.Control(service_url, http, state, token_state, pages).routes(),
+        *_pages(settings, state, clock, pages),
+        *ClockPages(clock, SharedTime(clock, service_url, http), pages).routes(),
+        *Control(service_url, http, state, token_state, pages).routes(),
         Mount("/static", StaticFiles(directory=SHARED_STATIC)),
         Mount("/sim/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def _pages(settings: Settings, state: SimulatorState, clock: Clock, pages: Pages) -> list[BaseRoute]:
+    """Where people look, and change what the registers know."""
+    return [
+        *MailboxPages(state, pages).routes(),
+        *PhonePages(state, clock, pages).routes(),
+        *PersonPages(state, clock, pages).routes(),
+        *OrganisationPages(state, clock, pages).routes(),
+        *UserPages(state, pages).routes(),
+        *ConditionPages(public_url(settings.simulator), state, pages).routes(),
+        *FaultPages(state, pages).routes(),
     ]
 
 

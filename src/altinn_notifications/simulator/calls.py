@@ -35,6 +35,12 @@ class Target(StrEnum):
     NOTIFICATIONS = "notifications"
     SMS = "sms"
     SMTP = "smtp"
+    PROFILE = "profile"
+    REGISTER = "register"
+    AUTHORIZATION = "authorization"
+    MASKINPORTEN = "maskinporten"
+    CONDITION = "condition"
+    DIALOGPORTEN = "dialogporten"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,18 +1,18 @@
-"""Control and observation: state, settings, faults, calls and the service's jobs (spec 13, 16)."""
+"""Control and observation: state, settings, calls and the service's jobs (spec 13, 16)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import Field
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from altinn_notifications.simulator.bodies import Body, read
 from altinn_notifications.simulator.calls import Target, shown
-from altinn_notifications.simulator.faults import DEFAULT_STATUS, Fault, Mode
 from altinn_notifications.simulator.magic import as_international
 from altinn_notifications.simulator.pages import ROWS, no_news, polling, wants_html
 
@@ -36,46 +36,18 @@ JOBS: Final = (
 """The service's triggers, by the end of their path (spec 01, 11.2)."""
 
 _LONGEST_DELAY_MS: Final = 3_600_000
+_LONGEST_CONTACT_DELAY_SECONDS: Final = 86_400
 _Milliseconds = Annotated[int, Field(ge=0, le=_LONGEST_DELAY_MS)]
 
 
-class BadRequest(Exception):
-    """The body is not what the endpoint takes; `errors` are messages by property."""
+class SettingsChange(Body):
+    """Body of `PUT /sim/settings`: what is absent stays. Delays take at most an hour, that of contact data a day."""
 
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        super().__init__(f"{len(errors)} properties are wrong")
-        self.errors = errors
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SettingsChange(_Body):
-    """Body of `PUT /sim/settings`: what is absent stays as it is. Delays in milliseconds, at most an hour."""
-
-    reportDelayMs: _Milliseconds | None = None  # noqa: N815 - the property's name in JSON
-    latencyMs: _Milliseconds | None = None  # noqa: N815 - the property's name in JSON
-    allowList: list[str] | None = None  # noqa: N815 - the property's name in JSON
-    jwksBase64Url: bool | None = None  # noqa: N815 - the property's name in JSON
-
-
-def _that_can_fail(target: Target) -> Target:
-    if target not in DEFAULT_STATUS:
-        raise ValueError(f"only {', '.join(DEFAULT_STATUS)} can fail on demand")
-    return target
-
-
-class FaultRequest(_Body):
-    """Body of `POST /sim/faults`. `status` is of HTTP, or of SMTP; a `count` of zero ends the fault."""
-
-    target: Annotated[Target, AfterValidator(_that_can_fail)]
-    mode: Mode
-    status: Annotated[int, Field(ge=400, le=599)] | None = None
-    count: NonNegativeInt = 1
-
-
-B = TypeVar("B", bound=_Body)
+    report_delay_ms: _Milliseconds | None = None
+    latency_ms: _Milliseconds | None = None
+    allow_list: list[str] | None = None
+    contact_delay_seconds: Annotated[int, Field(ge=0, le=_LONGEST_CONTACT_DELAY_SECONDS)] | None = None
+    jwks_base64url: bool | None = Field(None, alias="jwksBase64Url")
 
 
 class Control:
@@ -88,12 +60,11 @@ class Control:
         self._http, self._state, self._tokens, self._pages = http, state, tokens, pages
 
     def routes(self) -> list[BaseRoute]:
-        """State, reset, settings, faults, calls and jobs."""
+        """State, reset, settings, calls and jobs."""
         return [
             Route("/sim/state", self.dump, methods=["GET"]),
             Route("/sim/reset", self.reset, methods=["POST"]),
             Route("/sim/settings", self.change_settings, methods=["PUT"]),
-            Route("/sim/faults", self.put_fault, methods=["POST"]),
             Route("/sim/calls", self.calls, methods=["GET"]),
             Route("/sim/run/{job}", self.run_job, methods=["POST"]),
         ]
@@ -113,25 +84,20 @@ class Control:
 
     async def change_settings(self, request: Request) -> Response:
         """Change delays, the allow-list or how keys are published; the answer is all settings."""
-        change = _read(SettingsChange, await request.body())
+        change = read(SettingsChange, await request.body())
         behaviour = self._state.behaviour
-        if change.reportDelayMs is not None:
-            behaviour = replace(behaviour, report_delay=timedelta(milliseconds=change.reportDelayMs))
-        if change.latencyMs is not None:
-            behaviour = replace(behaviour, latency=timedelta(milliseconds=change.latencyMs))
-        if change.allowList is not None:
-            behaviour = replace(behaviour, allow_list=frozenset(map(as_international, change.allowList)))
-        if change.jwksBase64Url is not None:
-            self._tokens.base64url = change.jwksBase64Url
+        if change.report_delay_ms is not None:
+            behaviour = replace(behaviour, report_delay=timedelta(milliseconds=change.report_delay_ms))
+        if change.latency_ms is not None:
+            behaviour = replace(behaviour, latency=timedelta(milliseconds=change.latency_ms))
+        if change.allow_list is not None:
+            behaviour = replace(behaviour, allow_list=frozenset(map(as_international, change.allow_list)))
+        if change.contact_delay_seconds is not None:
+            behaviour = replace(behaviour, contact_delay=timedelta(seconds=change.contact_delay_seconds))
+        if change.jwks_base64url is not None:
+            self._tokens.base64url = change.jwks_base64url
         self._state.behaviour = behaviour
         return JSONResponse(self._settings())
-
-    async def put_fault(self, request: Request) -> Response:
-        """Let the next calls to a target fail; the answer is every fault that is still to come."""
-        wish = _read(FaultRequest, await request.body())
-        status = wish.status if wish.status is not None else DEFAULT_STATUS[wish.target]
-        self._state.faults.put(Fault(wish.target, wish.mode, status, wish.count))
-        return JSONResponse({"faults": self._state.faults.dump()})
 
     async def calls(self, request: Request) -> Response:
         """The last 500 requests to `target`, or to all; a page shows the newest hundred."""
@@ -157,19 +123,3 @@ class Control:
         except httpx.RequestError:
             return JSONResponse({"job": job, "status": None}, 502)
         return JSONResponse({"job": job, "status": answer.status_code}, 200 if answer.is_success else 502)
-
-
-async def explain_bad_request(_request: Request, error: Exception) -> Response:
-    """`BadRequest` as an answer."""
-    errors: Any = getattr(error, "errors", {})
-    return JSONResponse({"errors": errors}, 400)
-
-
-def _read(body_type: type[B], body: bytes) -> B:
-    try:
-        return body_type.model_validate_json(body)
-    except ValidationError as error:
-        problems: dict[str, list[str]] = {}
-        for problem in error.errors():
-            problems.setdefault(".".join(map(str, problem["loc"])), []).append(problem["msg"])
-        raise BadRequest(problems) from None

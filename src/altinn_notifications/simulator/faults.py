@@ -20,7 +20,15 @@ class Mode(StrEnum):
     GARBAGE = "garbage"
 
 
-DEFAULT_STATUS: Final[Mapping[Target, int]] = {Target.SMS: 503, Target.SMTP: 451}
+DEFAULT_STATUS: Final[Mapping[Target, int]] = {
+    Target.SMS: 503,
+    Target.SMTP: 451,
+    Target.PROFILE: 503,
+    Target.REGISTER: 503,
+    Target.AUTHORIZATION: 503,
+    Target.MASKINPORTEN: 503,
+    Target.CONDITION: 503,
+}
 """The targets that can fail, and the status of an error nobody chose: of HTTP, and of SMTP at `MAIL`."""
 
 

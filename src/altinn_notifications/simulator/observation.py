@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from altinn_notifications.simulator.bodies import BadRequest
 from altinn_notifications.simulator.calls import MAX_BODY_BYTES, Call
 from altinn_notifications.simulator.faults import Fault, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -32,6 +34,22 @@ class NoAnswer(Response):
             pass
 
 
+class LateAnswer(Response):
+    """Another answer, once some time has passed and if the caller is still there."""
+
+    def __init__(self, answer: Response, delay: timedelta) -> None:
+        super().__init__(status_code=answer.status_code)
+        self._answer, self._delay = answer, delay
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, unless the caller leaves first."""
+        try:
+            async with asyncio.timeout(self._delay.total_seconds()):
+                await NoAnswer()(scope, receive, send)
+        except TimeoutError:
+            await self._answer(scope, receive, send)
+
+
 def observed(endpoint: Endpoint, target: Target, state: SimulatorState, clock: Clock) -> Endpoint:
     """`endpoint` as a part of `target`: with its latency, its faults and its place among the calls."""
 
@@ -40,7 +58,7 @@ def observed(endpoint: Endpoint, target: Target, state: SimulatorState, clock: C
         if state.behaviour.latency:
             await asyncio.sleep(state.behaviour.latency.total_seconds())
         fault = state.faults.take(target)
-        response = faulty(fault) if fault else await endpoint(request)
+        response = faulty(fault) if fault else await _answered(endpoint, request)
         state.calls.record(
             Call(
                 at=at,
@@ -55,6 +73,13 @@ def observed(endpoint: Endpoint, target: Target, state: SimulatorState, clock: C
         return response
 
     return answer
+
+
+async def _answered(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except BadRequest as error:
+        return JSONResponse({"errors": error.errors}, 400)
 
 
 def faulty(fault: Fault) -> Response:

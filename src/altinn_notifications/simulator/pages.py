@@ -11,11 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 import altinn_notifications.console
+from altinn_notifications.timestamps import to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
+
+    from altinn_notifications.simulator.turnable_clock import TurnableClock
 
 STATIC: Final = Path(__file__).parent / "static"
 SHARED_STATIC: Final = Path(altinn_notifications.console.__file__).parent / "static"
@@ -24,7 +27,8 @@ SHARED_STATIC: Final = Path(altinn_notifications.console.__file__).parent / "sta
 ROWS: Final = 100
 """Most rows of one page."""
 
-_OSLO: Final = ZoneInfo("Europe/Oslo")
+OSLO: Final = ZoneInfo("Europe/Oslo")
+_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _GOOD: Final = frozenset({"Delivered", "DELIVRD"})
 _PENDING: Final = frozenset({"Accepted", "ACCEPTED"})
 _SECURITY_HEADERS: Final[Mapping[str, str]] = {
@@ -48,11 +52,14 @@ def wants_html(request: Request) -> bool:
 class Pages:
     """Renders templates, or leaves their data as JSON."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: TurnableClock) -> None:
+        self._clock = clock
         self._environment = Environment(
             loader=PackageLoader("altinn_notifications.simulator"), autoescape=True, undefined=StrictUndefined
         )
-        self._environment.filters.update(clock=clock_time, date=date_and_time, tone=tone)
+        self._environment.filters.update(
+            clock=clock_time, date=date_and_time, day=day, field=field, span=span, tone=tone
+        )
 
     def answer(
         self, request: Request, template: str, data: Mapping[str, Any], *, status: int = 200, **page_only: Any
@@ -60,12 +67,22 @@ class Pages:
         """`data` as JSON for programs; for browsers a page, which also gets `page_only`."""
         if not wants_html(request):
             return JSONResponse(data, status, headers={"Vary": "Accept"})
-        content = self._environment.get_template(template).render(path=request.url.path, **data, **page_only)
+        content = self._environment.get_template(template).render(
+            path=request.url.path,
+            present=to_wire(self._clock.now()),
+            turned_by=self._clock.offset.total_seconds(),
+            **data,
+            **page_only,
+        )
         return HTMLResponse(content, status, headers=_SECURITY_HEADERS)
 
     def not_found(self, request: Request, title: str, explanation: str) -> Response:
         """404 with words that say what to do next."""
         return self.answer(request, "not_found.html", {"title": title, "explanation": explanation}, status=404)
+
+    def bad_request(self, request: Request, errors: Mapping[str, list[str]]) -> Response:
+        """400 that names what is wrong."""
+        return self.answer(request, "bad_request.html", {"errors": errors}, status=400)
 
 
 def polling(request: Request, version: object) -> tuple[str, bool]:
@@ -82,12 +99,31 @@ def no_news() -> Response:
 
 def clock_time(moment: str) -> str:
     """The time of day of a JSON moment on the clocks of Oslo."""
-    return datetime.fromisoformat(moment).astimezone(_OSLO).strftime("%H:%M:%S")
+    return datetime.fromisoformat(moment).astimezone(OSLO).strftime("%H:%M:%S")
 
 
 def date_and_time(moment: str) -> str:
     """The same with its date."""
-    return datetime.fromisoformat(moment).astimezone(_OSLO).strftime("%d.%m.%Y %H:%M:%S")
+    return datetime.fromisoformat(moment).astimezone(OSLO).strftime("%d.%m.%Y %H:%M:%S")
+
+
+def day(moment: str) -> str:
+    """The date of a JSON moment in Oslo, as fields of forms want it."""
+    return datetime.fromisoformat(moment).astimezone(OSLO).date().isoformat()
+
+
+def field(moment: str) -> str:
+    """The time of a JSON moment in Oslo to the second, as fields of forms want it."""
+    return datetime.fromisoformat(moment).astimezone(OSLO).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def span(seconds: float) -> str:
+    """A length of time in days, hours, minutes and seconds, with its sign."""
+    rest, words = abs(round(seconds)), []
+    for unit, length in _UNITS:
+        count, rest = divmod(rest, length)
+        words += [f"{count} {unit}"] if count else []
+    return f"{'-' if seconds < 0 else '+'}{' '.join(words) or '0 s'}"
 
 
 def tone(state: str) -> str:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from altinn_notifications.simulator.archive import Archive
 from altinn_notifications.simulator.calls import CallLog
+from altinn_notifications.simulator.conditions import Conditions
 from altinn_notifications.simulator.faults import Faults
 from altinn_notifications.simulator.magic import Attempts
 from altinn_notifications.simulator.outbox import Outbox
+from altinn_notifications.simulator.registers import Registers
 
 if TYPE_CHECKING:
+    from altinn_notifications.clock import Clock
     from altinn_notifications.simulator.mailbox import Mail
     from altinn_notifications.simulator.phones import Sms
 
@@ -28,19 +31,23 @@ class Behaviour:
     allow_list: frozenset[str] = frozenset()
     """Numbers, as `+` and digits, that would reach a real handset in the shared test environment."""
 
+    contact_delay: timedelta = timedelta()
+    """From an edit of contact data to its effect in the look-ups; ten minutes in the shared test environment."""
+
     def dump(self) -> dict[str, Any]:
         """The settings as the control endpoints speak of them."""
         return {
             "reportDelayMs": _milliseconds(self.report_delay),
             "latencyMs": _milliseconds(self.latency),
             "allowList": sorted(self.allow_list),
+            "contactDelaySeconds": self.contact_delay // timedelta(seconds=1),
         }
 
 
 class SimulatorState:
     """The whole memory, shared by every target of one simulator."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, clock: Clock) -> None:
         self._behaviour_at_start = behaviour
         self.behaviour = behaviour
         self.mailbox: Archive[Mail] = Archive()
@@ -50,14 +57,21 @@ class SimulatorState:
         self.attempts = Attempts()
         self.calls = CallLog()
         self.faults = Faults()
+        self.registers = Registers(clock)
+        self.conditions = Conditions()
 
     def reset(self) -> None:
-        """Back to the start: default settings, no messages, no calls, no faults, no reports on their way."""
+        """Back to the start: default settings, the seed, no messages, calls, faults, or reports on their way.
+
+        The clock stays as it is turned: the service's own orders are of that time.
+        """
         self.behaviour = self._behaviour_at_start
         for messages in (self.mailbox, self.phones):
             messages.clear()
         for part in (self.email_reports, self.sms_reports, self.attempts, self.calls, self.faults):
             part.clear()
+        self.registers.clear()
+        self.conditions.clear()
 
     def dump(self) -> dict[str, Any]:
         """A summary of everything, as `GET /sim/state` shows it."""
@@ -65,6 +79,8 @@ class SimulatorState:
             "faults": self.faults.dump(),
             "mailbox": {"messages": len(self.mailbox), "reportsWaiting": len(self.email_reports)},
             "phones": {"messages": len(self.phones), "reportsWaiting": len(self.sms_reports)},
+            "registers": self.registers.dump(),
+            "conditions": len(self.conditions.by_name),
         }
 
 

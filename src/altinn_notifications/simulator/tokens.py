@@ -15,6 +15,7 @@ from altinn_notifications.simulator.exchange import (
     ALTINN_TOKEN_SECONDS,
     PLATFORM_TOKEN_SECONDS,
     NotExchangeable,
+    Present,
     exchanged,
     lifetime,
     organisation_claims,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from altinn_notifications.clock import Clock
     from altinn_notifications.simulator.keys import SigningKeys
+    from altinn_notifications.simulator.observation import Endpoint
 
 OPENID_PATH: Final = "/authentication/api/v1/openid/"
 DISCOVERY_PATH: Final = f"{OPENID_PATH}.well-known/openid-configuration"
@@ -46,8 +48,9 @@ class BadQuery(Exception):
 class TokenState:
     """What token issuing remembers: keys, used assertions, and how published numbers are written."""
 
-    def __init__(self, base_url: str, clock: Clock, keys: SigningKeys) -> None:
+    def __init__(self, base_url: str, clock: Clock, keys: SigningKeys, *, turned: Clock | None = None) -> None:
         self.base_url, self.clock, self.keys = base_url.removesuffix("/"), clock, keys
+        self._turned = turned or clock
         self.maskinporten = Maskinporten(f"{self.base_url}/maskinporten/", keys)
         self.base64url = False
         """Whether the OpenID keys are published in base64url, unlike the platform's."""
@@ -57,10 +60,20 @@ class TokenState:
         """The `iss` of Altinn tokens."""
         return f"{self.base_url}{OPENID_PATH}"
 
+    def present(self) -> Present:
+        """What time it is for whoever checks a token: some go by the machine's clock, some by the turned one."""
+        return Present.of(self.clock.now(), self._turned.now())
 
-def routes(state: TokenState) -> list[Route]:
-    """Every endpoint that issues tokens or publishes what verifies them."""
-    return [*_Publishing(state).routes(), *_Issuing(state).routes(), *_QuickTokens(state).routes()]
+
+def routes(state: TokenState, observe: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint) -> list[Route]:
+    """Every endpoint that issues tokens or publishes what verifies them; `observe` is put around Maskinporten's."""
+    return [*_Publishing(state).routes(), *_Issuing(state).routes(observe), *_QuickTokens(state).routes()]
+
+
+def bearer_in(request: Request) -> str:
+    """The request's bearer token, or the empty string, which no key has signed."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 class _Publishing:
@@ -115,9 +128,9 @@ class _Issuing:
     def __init__(self, state: TokenState) -> None:
         self._state = state
 
-    def routes(self) -> list[Route]:
+    def routes(self, observe: Callable[[Endpoint], Endpoint]) -> list[Route]:
         return [
-            Route("/maskinporten/token", self.grant, methods=["POST"]),
+            Route("/maskinporten/token", observe(self.grant), methods=["POST"]),
             Route("/authentication/api/v1/exchange/{provider}", self.exchange),
         ]
 
@@ -141,18 +154,16 @@ class _Issuing:
             return Response(status_code=400)
         if "x-altinn-enterpriseuser-authentication" in request.headers:
             return Response(status_code=410)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or provider != "maskinporten":
+        if provider != "maskinporten":
             return Response(status_code=401)
         try:
-            return _in_wanted_form(request, self._exchanged(token.strip()))
+            return _in_wanted_form(request, self._exchanged(bearer_in(request)))
         except (TokenRefused, NotExchangeable):
             return Response(status_code=401)
 
     def _exchanged(self, token: str) -> str:
-        now = self._state.clock.now()
-        claims = self._state.maskinporten.claims_of(token, now)
-        return self._state.keys.openid.sign(exchanged(claims, self._state.openid_issuer, now))
+        claims = self._state.maskinporten.claims_of(token, self._state.clock.now())
+        return self._state.keys.openid.sign(exchanged(claims, self._state.openid_issuer, self._state.present()))
 
 
 class _QuickTokens:
@@ -190,7 +201,7 @@ class _QuickTokens:
                 "consumer": {"authority": AUTHORITY, "ID": f"0192:{number}"},
                 "jti": str(uuid4()),
                 **organisation_claims(short_name, number, self._state.openid_issuer),
-                **lifetime(self._state.clock.now(), _seconds(query, ALTINN_TOKEN_SECONDS)),
+                **lifetime(self._state.present(), _seconds(query, ALTINN_TOKEN_SECONDS)),
             }
         )
 
@@ -207,7 +218,7 @@ class _QuickTokens:
                 "urn:altinn:authlevel": 3,
                 "iss": self._state.openid_issuer,
                 "jti": str(uuid4()),
-                **lifetime(self._state.clock.now(), _seconds(query, ALTINN_TOKEN_SECONDS)),
+                **lifetime(self._state.present(), _seconds(query, ALTINN_TOKEN_SECONDS)),
             }
         )
 
@@ -220,7 +231,7 @@ class _QuickTokens:
                 "urn:altinn:app": query.get("app") or "demo-app",
                 "iss": issuer,
                 "aud": "platform.altinn.no",
-                **lifetime(self._state.clock.now(), _seconds(query, PLATFORM_TOKEN_SECONDS), backdated=5),
+                **lifetime(self._state.present(), _seconds(query, PLATFORM_TOKEN_SECONDS), backdated=5),
             }
         )
 
