@@ -11,6 +11,7 @@ from defusedxml.ElementTree import fromstring
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from types import TracebackType
     from xml.etree.ElementTree import Element
 
@@ -69,6 +70,10 @@ class GatewayPeer:
     tls: ssl.SSLContext | None = None
     requests: list[ReceivedRequest] = field(default_factory=list)
     has_request: asyncio.Event = field(default_factory=asyncio.Event)
+    otherwise: Callable[[ReceivedRequest], Answer] = lambda _: accepted()
+    """What a request gets for which nothing is planned."""
+    delay: float = 0.0
+    """Seconds between a request and the answer to it."""
     connections: int = 0
     port: int = 0
     _steps: deque[object] = field(default_factory=deque)
@@ -127,7 +132,8 @@ class GatewayPeer:
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> bool:
         self.requests.append(await _read_request(reader, connection))
         self.has_request.set()
-        step = self._steps.popleft() if self._steps else accepted()
+        step = self._steps.popleft() if self._steps else self.otherwise(self.requests[-1])
+        await asyncio.sleep(self.delay)
         if step is HANG:
             await reader.read()
         if not isinstance(step, Answer):

@@ -56,6 +56,8 @@ class SmtpPeer:
     has_mail: asyncio.Event = field(default_factory=asyncio.Event)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it to end the session of an EARLY answer."""
+    delay: float = 0.0
+    """Seconds between the end of a mail and the answer to it."""
     connections: int = 0
     port: int = 0
     _once: dict[str, deque[Step]] = field(default_factory=lambda: defaultdict(deque))
@@ -173,6 +175,7 @@ class _Session:
         plain = content[:-3].replace(b"\r\n..", b"\r\n.")
         self.peer.mails.append(ReceivedMail(self.mail, self.rcpt, plain, self.number))
         self.peer.has_mail.set()
+        await asyncio.sleep(self.peer.delay)
         await self._answer("CONTENT", "250 2.0.0 Ok: queued")
 
     async def _answer(self, point: str, default: Step) -> str:
