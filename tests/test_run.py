@@ -94,15 +94,18 @@ class Run:
         return code
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*PROGRAM, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            cwd=self.folder,
-            env=self.environment,
-        )
+        try:
+            return subprocess.run(
+                [*PROGRAM, *arguments],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                cwd=self.folder,
+                env=self.environment,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{error}\n{error.stdout!r}\n{self.output}") from None
 
 
 def free_ports(count: int) -> list[str]:
@@ -154,13 +157,13 @@ def test_an_sms_sent_from_the_command_line_is_delivered_at_any_hour(run: Run) ->
 def test_a_message_that_cannot_be_delivered_ends_with_exit_code_1(run: Run) -> None:
     result = run.call("send", "email", "bounced@epost.example")
     assert result.returncode == 1
-    assert "Order_Completed Email_Failed_Bounced" in result.stdout
+    assert "Order_Completed Email_Failed_Bounced" in result.stdout, result.stderr + run.output
 
 
 def test_a_message_that_the_api_refuses_is_explained(run: Run) -> None:
     result = run.call("send", "sms", "12345678")
     assert result.returncode == 1
-    assert "PhoneNumber" in result.stderr
+    assert "PhoneNumber" in result.stderr, result.stderr + run.output
     assert "Traceback" not in result.stderr
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from altinn_notifications import __version__, logs, processes
 from altinn_notifications.cli import send
 from altinn_notifications.cli.configuration import WrongSettings, all_settings, read_settings
-from altinn_notifications.clock import SystemClock
+from altinn_notifications.clock import SystemClock, TurnableClock
 from altinn_notifications.database.embedded import EmbeddedServerError
 from altinn_notifications.database.migrate import UnsupportedServer, migrate
 from altinn_notifications.database.opening import opened
@@ -25,6 +25,7 @@ from altinn_notifications.database.pool import DatabaseUnavailable, describe
 from altinn_notifications.run import lifeline, ports, supervisor
 from altinn_notifications.run.profile import has_simulator
 from altinn_notifications.run.welcome import Addresses
+from altinn_notifications.settings import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -195,10 +196,15 @@ def _serve(settings: Settings, serve: Serve) -> None:
 
     async def until_stopped(stop: asyncio.Event) -> int:
         async with opened(settings.database) as url:
-            await processes.when_database_answers(lambda: serve(settings, SystemClock(), url, stop), stop)
+            await processes.when_database_answers(lambda: serve(settings, _clock(settings), url, stop), stop)
         return 0
 
     raise typer.Exit(processes.run_until_stopped(until_stopped))
+
+
+def _clock(settings: Settings) -> Clock:
+    machine = SystemClock()
+    return machine if settings.general.environment is Environment.PRODUCTION else TurnableClock(machine)
 
 
 def _send(message: send.Message, *, org: str, wait: bool) -> None:

@@ -97,7 +97,8 @@ class Client:
         try:
             answer = self._http.request(method, url, **arguments)
         except httpx.HTTPError as error:
-            raise SendFailed(f"{httpx.URL(url).copy_with(path='/', query=None)} does not answer. {HINT}") from error
+            place = httpx.URL(url).copy_with(path="/", query=None)
+            raise SendFailed(f"{place} does not answer ({type(error).__name__}). {HINT}") from error
         if answer.is_error:
             raise SendFailed(_refusal(answer))
         return answer
