@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from altinn_notifications.api import future_orders, health, legacy_orders, metrics, reports, shipments, triggers
+from altinn_notifications.api import future_orders, health, metrics, reports, shipments, triggers
+from altinn_notifications.api.first_generation import orders, reads, status
 from altinn_notifications.api.openapi import documentation_routes
 from altinn_notifications.api.router import ApiApp
 from altinn_notifications.authentication.authenticator import Authenticator
@@ -79,7 +80,9 @@ def routes(services: Services) -> list[Route]:
     served = [
         *future_orders.ROUTES,
         *shipments.ROUTES,
-        *legacy_orders.ROUTES,
+        *orders.ROUTES,
+        *reads.ROUTES,
+        *status.ROUTES,
         *triggers.ROUTES,
         *health.ROUTES,
         *metrics.ROUTES,

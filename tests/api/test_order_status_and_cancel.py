@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from altinn_notifications.api.legacy_orders import ROUTES
+from altinn_notifications.api.first_generation.status import ROUTES
 from altinn_notifications.api.openapi import document
 from altinn_notifications.orders.model import Recipient
 from support.orders import an_order, feed_of, registered

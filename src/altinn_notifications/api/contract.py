@@ -129,6 +129,11 @@ class Member:
     default: Any
     about: About
 
+    @property
+    def is_required(self) -> bool:
+        """Whether a request without it is refused, in whichever layer."""
+        return self.must_be_present or (self.given is Given.NOT_BLANK and not self.default)
+
     def read(self, raw: Json, depth: int) -> Any:
         """The value. Raises `Unreadable`."""
         if raw is not None:

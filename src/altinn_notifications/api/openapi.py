@@ -183,7 +183,7 @@ def _add_schemas(schemas: dict[str, Any], contract: Contract[Any]) -> None:
 
 
 def _object_schema(contract: Contract[Any]) -> dict[str, Any]:
-    required = [member.json_name for member in contract.members if member.must_be_present]
+    required = [member.json_name for member in contract.members if member.is_required]
     return {
         "type": "object",
         "description": inspect.getdoc(contract.model) or "",
@@ -207,10 +207,11 @@ def _member_schema(member: Member) -> dict[str, Any]:
 
 
 def _shown_default(member: Member) -> Any:
+    """What stands for a member that is left out, unless that says nothing: null, or an empty text or list."""
     default = member.default if member.about.default is None else member.about.default
-    if isinstance(member.kind, Enumeration) and default is not None:
-        return member.kind.name_of(default)
-    return list(default) if isinstance(default, tuple) else default
+    if default in (None, "", ()):
+        return None
+    return member.kind.name_of(default) if isinstance(member.kind, Enumeration) else default
 
 
 def _reason(status: str) -> str:

@@ -1,4 +1,7 @@
-"""Whether everybody that a chain names can be reached, asked before it is registered (spec 02, 7 and spec 08, 3)."""
+"""Whether everybody that an order names can be reached, asked before it is registered.
+
+Of a chain it is demanded (spec 02, 7 and spec 08, 3); of a first-generation order it is only told (spec 05, 7).
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
     from altinn_notifications.orders.model import Order, OrderChain
     from altinn_notifications.platform.clients import Platform
     from altinn_notifications.recipients.contacts import Contacts
+    from altinn_notifications.recipients.forecast import Forecast
 
 # Few, so that simultaneous requests share calls; several, so that one call without answer does not hold up the rest.
 QUESTIONS_AT_ONCE: Final = 4
 LARGEST_QUESTION: Final = 500
+MOST_SHARED_RECIPIENTS: Final = 500
+"""An order with more asks for itself alone, so that single messages do not wait for its many calls."""
 
 
 class ContactMissing(Exception):
@@ -32,7 +38,7 @@ class ContactMissing(Exception):
 
 
 class ContactCheck:
-    """Looks up the recipients of chains that are about to be registered; requests that arrive together share calls."""
+    """Looks up the recipients of orders that are about to be registered; requests that arrive together share calls."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -47,11 +53,24 @@ class ContactCheck:
         a register gave no answer. What is found is used for nothing else. Source: spec 02, 7.
         """
         for order in filter(needs_look_up, chain.orders):
-            contacts = await self._look_ups.submit(order)
-            if isinstance(contacts, DependencyFailed):
-                raise contacts
-            if lacks_contact(order, contacts):
+            if lacks_contact(order, await self._contacts(order)):
                 raise ContactMissing(order.id)
+
+    async def outlook(self, order: Order) -> Forecast | None:
+        """Who of the recipients will not be reached as things stand; None when nobody has to be looked up.
+
+        Raises `DependencyFailed` if a register gave no answer. Source: spec 05, 7.
+        """
+        return forecast(order, await self._contacts(order)) if needs_look_up(order) else None
+
+    async def _contacts(self, order: Order) -> Contacts:
+        if len(order.recipients) > MOST_SHARED_RECIPIENTS:
+            (contacts,) = await self._look_up([order])
+        else:
+            contacts = await self._look_ups.submit(order)
+        if isinstance(contacts, DependencyFailed):
+            raise contacts
+        return contacts
 
     async def _look_up(self, orders: Sequence[Order]) -> list[Contacts | DependencyFailed]:
         contacts = await resolve(orders, self._platform, registration=True)

@@ -1,4 +1,7 @@
-"""Registration: an idempotency id is reserved and its orders stored in one step (spec 01, 10 and spec 02, 8)."""
+"""Registration: an idempotency id is reserved and its orders stored in one step (spec 01, 10 and spec 02, 8).
+
+First-generation orders have no such id: each is stored by itself (spec 05, 6).
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,22 @@ from altinn_notifications.database.wakeups import DUE_ORDERS
 from altinn_notifications.orders import storage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from altinn_notifications.database.pool import Database
     from altinn_notifications.database.wakeups import Wakeups
     from altinn_notifications.lifecycle import OrderType
-    from altinn_notifications.orders.model import OrderChain, Receipt
+    from altinn_notifications.orders.model import Order, OrderChain, Receipt
 
 
 class Registrar:
-    """Stores order chains. Requests that arrive together share a transaction and its flush to disk."""
+    """Stores order chains, and orders without one. Requests that arrive together share one flush to disk."""
 
     def __init__(self, db: Database, wakeups: Wakeups) -> None:
         self._db = db
         self._wakeups = wakeups
         self._groups: Grouped[OrderChain, bool] = Grouped(self._register_group, limit=100, writers=2)
+        self._orders: Grouped[Order, None] = Grouped(self._register_orders, limit=100)
 
     async def find(self, creator: str, type_: OrderType, idempotency_id: str) -> Receipt | None:
         """The receipt of a chain that exists. Raises `DatabaseUnavailable`."""
@@ -43,9 +47,21 @@ class Registrar:
             return await self.register(chain)
         return receipt, False
 
+    async def register_unchained(self, order: Order) -> None:
+        """Store an order that has no idempotency id. Raises `DatabaseUnavailable`; it may be stored all the same."""
+        await self._orders.submit(order)
+
     async def _register_group(self, chains: Sequence[OrderChain]) -> list[bool]:
         stored = await storage.register(self._db, chains)
-        soonest = min(order.requested_send_time - order.created for chain in chains for order in chain.orders)
+        self._wake_for(order for chain in chains for order in chain.orders)
+        return [chain.id in stored for chain in chains]
+
+    async def _register_orders(self, orders: Sequence[Order]) -> list[None]:
+        await storage.register_unchained(self._db, orders)
+        self._wake_for(orders)
+        return [None] * len(orders)
+
+    def _wake_for(self, orders: Iterable[Order]) -> None:
+        soonest = min(order.requested_send_time - order.created for order in orders)
         if soonest <= 2 * storage.PROCESSING_GRACE:  # what is due later is found by the worker's own look-out
             self._wakeups.wake(DUE_ORDERS)
-        return [chain.id in stored for chain in chains]

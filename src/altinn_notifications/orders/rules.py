@@ -65,12 +65,17 @@ def add_resource_faults(faults: Faults, key: str, resource_id: str | None, actio
     """A resource is a URN, and an action needs a resource; `key` ends with a dot. Source: spec 02, 3.6."""
     if resource_id is not None and not _is_resource(resource_id):
         faults.add(f"{key}ResourceId", f"The resource must start with {RESOURCE_PREFIX} and name something.")
+    add_action_faults(faults, f"{key}ResourceAction", resource_id, action)
+
+
+def add_action_faults(faults: Faults, key: str, resource_id: str | None, action: str | None) -> None:
+    """An action that is given says something, and needs a resource. Source: spec 02, 3.6 and spec 05, 4.3."""
     if not action:
         return
     if resource_id is None or not resource_id.strip():
-        faults.add(f"{key}ResourceAction", "An action needs a resource.")
+        faults.add(key, "An action needs a resource.")
     elif not action.strip():
-        faults.add(f"{key}ResourceAction", "The action must not be blank.")
+        faults.add(key, "The action must not be blank.")
 
 
 def add_email_text_faults(

@@ -47,6 +47,19 @@ REGISTER: Final = """
     )
     SELECT id FROM won"""
 
+# A first-generation order: it has no chain, and no idempotency id to win.
+REGISTER_UNCHAINED: Final = """
+    WITH ordered AS (
+        INSERT INTO orders (id, chain_id, type, creator, senders_reference, created, requested_send_time, channel,
+                            sms_policy, resource_id, email, sms, content)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::timestamptz[],
+                             $7::timestamptz[], $8::text[], $9::smallint[], $10::text[], $11::jsonb[],
+                             $12::jsonb[], $13::jsonb[])
+        RETURNING id, creator, created, requested_send_time
+    )
+    INSERT INTO order_states (order_id, creator, status, last_change, requested_send_time, wake_at)
+    SELECT id, creator, 'Registered', created, requested_send_time, requested_send_time - $14::interval FROM ordered"""
+
 FIND_RECEIPT: Final = """
     SELECT id, receipt FROM order_chains WHERE creator = $1 AND type = $2 AND idempotency_digest = $3"""
 
@@ -66,6 +79,11 @@ async def register(db: Database, chains: Sequence[OrderChain]) -> set[UUID]:
     order_columns = columns(_order_row(chain.id, order) for chain in ordered for order in chain.orders)
     rows = await db.fetch(REGISTER, *chain_columns, *order_columns, PROCESSING_GRACE)
     return {row["id"] for row in rows}
+
+
+async def register_unchained(db: Database, orders: Sequence[Order]) -> None:
+    """Store orders that belong to no chain. Nothing tells a repeated request from another one (spec 05, 6)."""
+    await db.execute(REGISTER_UNCHAINED, *columns(_order_row(None, order) for order in orders), PROCESSING_GRACE)
 
 
 async def find_receipt(db: Database, creator: str, type_: OrderType, idempotency_id: str) -> Receipt | None:
@@ -90,6 +108,11 @@ def digest(idempotency_id: str) -> bytes:
     return hashlib.sha256(idempotency_id.encode()).digest()
 
 
+def searchable_reference(order: Order) -> str | None:
+    """The sender's reference by which an order can be found; a blank one is none (spec 06, 6)."""
+    return order.senders_reference if (order.senders_reference or "").strip() else None
+
+
 def _chain_row(chain: OrderChain) -> tuple[Any, ...]:
     return (
         chain.id,
@@ -110,7 +133,7 @@ def _order_row(chain_id: UUID | None, order: Order) -> tuple[Any, ...]:
         chain_id,
         order.type,
         order.creator,
-        ((order.senders_reference or "").strip() and order.senders_reference) or None,
+        searchable_reference(order),
         order.created,
         order.requested_send_time,
         str(order.channel),

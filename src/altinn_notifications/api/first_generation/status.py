@@ -1,4 +1,4 @@
-"""The first generation's endpoints for any order: its status, and cancelling it (spec 05, 10 and 13)."""
+"""`GET /orders/{id}/status` and `PUT /orders/{id}/cancel`, for any order (spec 05, 10 and 13)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from altinn_notifications.api.legacy_operations import CANCEL_ORDER, GET_STATUS
+from altinn_notifications.api.first_generation.operations import CANCEL_ORDER, GET_STATUS
+from altinn_notifications.api.first_generation.reads import order_head, without_nulls
 from altinn_notifications.api.problems import JSON_TYPE, empty_problem, plain_problem, to_json
 from altinn_notifications.api.router import API, Request, Route
 from altinn_notifications.authentication.policies import Policy
@@ -50,16 +51,7 @@ def _status_answer(request: Request, state: OrderState) -> Response:
 
 def _status(state: OrderState, base_uri: str) -> dict[str, Any]:
     content: dict[str, Any] = {
-        "id": str(state.id),
-        "sendersReference": state.senders_reference,
-        "requestedSendTime": to_wire(state.requested_send_time),
-        "creator": state.creator,
-        "created": to_wire(state.created),
-        "notificationChannel": state.channel,
-        "ignoreReservation": state.ignore_reservation,
-        "resourceId": state.resource_id,
-        "resourceAction": state.resource_action,
-        "conditionEndpoint": state.condition_endpoint,
+        **order_head(state),
         "processingStatus": {
             "status": state.shown_status,
             "description": state.description,
@@ -67,7 +59,7 @@ def _status(state: OrderState, base_uri: str) -> dict[str, Any]:
         },
         "notificationsStatusSummary": _summary(state, base_uri) or None,
     }
-    return {name: value for name, value in content.items() if value is not None}
+    return without_nulls(content)
 
 
 def _summary(state: OrderState, base_uri: str) -> dict[str, Any]:
