@@ -52,9 +52,9 @@ class Services:
 
 @asynccontextmanager
 async def build_services(settings: Settings, clock: Clock, db_url: str) -> AsyncIterator[Services]:
-    """What the endpoints of one process share, on an open pool. Raises `DatabaseUnavailable`."""
+    """What the endpoints of one process share, on an open pool. The database may be away, now or later."""
     async with AsyncExitStack() as stack:
-        db = await Database.connect(db_url, pool_size=settings.database.pool_size)
+        db = await Database.connect(db_url, pool_size=settings.database.pool_size, may_be_away=True)
         stack.push_async_callback(db.close)
         is_production = settings.general.environment is Environment.PRODUCTION
         authenticator = Authenticator(settings.authentication, clock, https_only=is_production)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
 FIRST_WAIT_SECONDS: Final = 0.5
-LONGEST_WAIT_SECONDS: Final = 10.0
+LONGEST_WAIT_SECONDS: Final = 3.0
 log = structlog.get_logger()
 
 

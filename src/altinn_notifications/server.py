@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 async def serve_api(settings: Settings, clock: Clock, db_url: str, stop: asyncio.Event) -> None:
-    """Answer HTTP requests until `stop` is set. Raises `DatabaseUnavailable` when the database is away at the start."""
+    """Answer HTTP requests until `stop` is set; while the database is away, that orders cannot be taken."""
     async with build_services(settings, clock, db_url) as services:
         server = _Server(
             uvicorn.Config(

@@ -95,7 +95,7 @@ def run() -> None:
 
 @app.command()
 def api() -> None:
-    """Start an API process. Waits for the database if it is away."""
+    """Start an API process. While the database is away it answers that orders cannot be taken."""
     from altinn_notifications.server import serve_api  # noqa: PLC0415 - a process loads only what it runs
 
     settings = _settings("api")

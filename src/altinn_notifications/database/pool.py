@@ -41,14 +41,18 @@ class Database:
         self.url = url
 
     @classmethod
-    async def connect(cls, url: str, *, pool_size: int = 10) -> Database:
-        """Open the pool. Raises `DatabaseUnavailable` when the server does not answer."""
+    async def connect(cls, url: str, *, pool_size: int = 10, may_be_away: bool = False) -> Database:
+        """Open the pool.
+
+        Raises `DatabaseUnavailable` when the server does not answer, unless it `may_be_away`: then whoever uses the
+        pool finds out.
+        """
         try:
-            pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=pool_size, init=prepare_connection, max_inactive_connection_lifetime=60
-            )
+            pool = await _open_pool(url, min_size=1, max_size=pool_size)
         except CONNECTION_ERRORS as error:
-            raise DatabaseUnavailable(describe(error)) from error
+            if not may_be_away:
+                raise DatabaseUnavailable(describe(error)) from error
+            pool = await _open_pool(url, min_size=0, max_size=pool_size)
         return cls(pool, url)
 
     async def close(self) -> None:
@@ -89,6 +93,12 @@ class Database:
         """Borrow a connection inside a transaction that commits unless an exception leaves the block."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+
+async def _open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool[asyncpg.Record]:
+    return await asyncpg.create_pool(
+        url, min_size=min_size, max_size=max_size, init=prepare_connection, max_inactive_connection_lifetime=60
+    )
 
 
 async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -55,8 +55,8 @@ class Wakeups:
         while True:
             try:
                 await self._listen_once()
-            except CONNECTION_ERRORS:
-                log.warning("wakeups_disconnected")
+            except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("wakeups_disconnected", error=type(error).__name__)
             await asyncio.sleep(1)
 
     async def _listen_once(self) -> None:
