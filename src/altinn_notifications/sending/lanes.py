@@ -1,7 +1,7 @@
 """A lane: one kind of message on its way to one provider, from claim to recorded outcome (spec 08, 10).
 
-A lane keeps a fixed number of senders busy from one queue. Claims are made a batch at a time while the senders work,
-and wait when the queue is full, so memory does not grow with the backlog and one slow message holds up nobody else.
+A lane keeps a fixed number of senders busy from one queue. The next batch is claimed when the queue runs low, so memory
+does not grow with the backlog and one slow message holds up nobody else.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 Message = TypeVar("Message")
 log = structlog.get_logger()
+CLOSINGS_AT_ONCE = 500
+"""How many outcomes may be on their way to the database before the senders wait for it."""
 LOOK_AGAIN_SECONDS = 15.0
 """How long a lane sleeps at most: a wake-up that was lost costs no more than this."""
 
@@ -96,6 +98,8 @@ class Lane(Generic[Message]):
         self._wake = wake
         self._worker = worker
         self._may_have_lost_claims = False
+        self._running_low = asyncio.Event()
+        self._closings: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish the calls that are open and give the rest back.
@@ -105,9 +109,9 @@ class Lane(Generic[Message]):
         if self._may_have_lost_claims:
             await claims.let_go(self._db, self.settings.name, worker=self._worker, now=self._clock.now())
             self._may_have_lost_claims = False
-        queue: asyncio.Queue[tuple[Claimed, Message, str | None]] = asyncio.Queue(maxsize=self.settings.concurrency)
+        queue: asyncio.Queue[tuple[Claimed, Message, str | None]] = asyncio.Queue()
         senders = [asyncio.create_task(self._sender(queue)) for _ in range(self.settings.concurrency)]
-        waking = asyncio.create_task(_wake_at_stop(stop, self._wake))
+        waking = asyncio.create_task(_set_at_stop(stop, self._wake, self._running_low))
         try:
             await self._feed(queue, stop)
         except BaseException:
@@ -117,6 +121,7 @@ class Lane(Generic[Message]):
             waking.cancel()
             await self._give_back(queue)
             await asyncio.gather(*(_finish(sender) for sender in senders), return_exceptions=True)
+            await asyncio.gather(*self._closings, return_exceptions=True)
 
     async def _feed(self, queue: asyncio.Queue[tuple[Claimed, Message, str | None]], stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -125,12 +130,18 @@ class Lane(Generic[Message]):
                 raise DatabaseUnavailable("a call could not be recorded before it was made")
             until = await self._blocked_until()
             batch = [] if until else await self.claim()
-            for position, item in enumerate(batch):
-                if not await _put(queue, item, stop):
-                    await claims.hand_back(self._db, [rest[0] for rest in batch[position:]], now=self._clock.now())
-                    return
-            if not batch:
+            for item in batch:
+                queue.put_nowait(item)
+            if batch:
+                await self._until_low(queue, stop)
+            else:
                 await self._sleep(stop, until)
+
+    async def _until_low(self, queue: asyncio.Queue[Any], stop: asyncio.Event) -> None:
+        """Wait until fewer messages wait than there are senders: the next batch is claimed while these are sent."""
+        while queue.qsize() >= self.settings.concurrency and not (stop.is_set() or self._may_have_lost_claims):
+            self._running_low.clear()
+            await self._running_low.wait()
 
     async def claim(self) -> list[tuple[Claimed, Message, str | None]]:
         """Claim one batch, with everything that is needed to send it."""
@@ -150,11 +161,12 @@ class Lane(Generic[Message]):
                 return []
             rows = await claims.load_claimed(connection, ids)
             templates = await claims.load_templates(connection, (row["order_id"] for row in rows))
-            held = await self._note_lost_calls(connection, [_claim(row) for row in rows], now)
+            claimed = [_claim(row) for row in rows]
+            held = await self._note_lost_calls(connection, claimed, now)
         return [
-            (_claim(row), *self._build(row, templates[row["order_id"]]))
-            for row in rows
-            if row["notification_id"] not in held
+            (claim, *self._build(row, templates[claim.order_id]))
+            for claim, row in zip(claimed, rows, strict=True)
+            if claim.notification_id not in held
         ]
 
     async def _note_lost_calls(self, connection: Connection, rows: Sequence[Claimed], now: datetime) -> set[Any]:
@@ -184,12 +196,15 @@ class Lane(Generic[Message]):
     async def _sender(self, queue: asyncio.Queue[tuple[Claimed, Message, str | None]]) -> None:
         while True:
             item = await queue.get()
+            if queue.qsize() < self.settings.concurrency:
+                self._running_low.set()
             try:
                 await asyncio.shield(asyncio.ensure_future(self._send(*item)))
             except DatabaseUnavailable:
                 log.warning("send_not_opened", notification_id=str(item[0].notification_id))
                 self._may_have_lost_claims = True
                 self._wake.set()
+                self._running_low.set()
             except Exception as error:
                 log.exception("send_failed", notification_id=str(item[0].notification_id), error=type(error).__name__)
             finally:
@@ -206,7 +221,23 @@ class Lane(Generic[Message]):
         decision = decide(claim, outcome, self._policy, now=self._clock.now())
         attempt = claim.attempts + 1
         closing = Closing(claim, self._provider.name, self.settings.source, attempt, started, decision)
-        await self._attempts.close(closing)
+        await self._close(closing)
+
+    async def _close(self, closing: Closing) -> None:
+        """Have the outcome recorded while the sender goes on; it waits only when very many are on their way."""
+        while len(self._closings) >= CLOSINGS_AT_ONCE:
+            await asyncio.wait(self._closings, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._record(closing))
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
+    async def _record(self, closing: Closing) -> None:
+        try:
+            await self._attempts.close(closing)
+        except Exception as error:
+            log.exception(
+                "outcome_not_recorded", notification_id=str(closing.claim.notification_id), error=type(error).__name__
+            )
 
     async def _blocked_until(self) -> datetime | None:
         """When this lane may claim again: None means now."""
@@ -235,20 +266,10 @@ class Lane(Generic[Message]):
         await queue.join()
 
 
-async def _put(queue: asyncio.Queue[Any], item: Any, stop: asyncio.Event) -> bool:
-    """Put `item` in the queue unless `stop` is set first."""
-    putting, stopping = asyncio.ensure_future(queue.put(item)), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({putting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return putting.done()
-    finally:
-        putting.cancel()
-        stopping.cancel()
-
-
-async def _wake_at_stop(stop: asyncio.Event, wake: asyncio.Event) -> None:
+async def _set_at_stop(stop: asyncio.Event, *events: asyncio.Event) -> None:
     await stop.wait()
-    wake.set()
+    for event in events:
+        event.set()
 
 
 async def _finish(sender: asyncio.Task[None]) -> None:
