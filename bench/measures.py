@@ -11,6 +11,7 @@ import asyncpg
 
 from altinn_notifications.clock import SystemClock
 from altinn_notifications.database.pool import Database
+from altinn_notifications.database.wakeups import DUE_ORDERS, Wakeups
 from altinn_notifications.orders import storage
 from bench.figures import MEGABYTE, MILLISECOND, Figure, Measurement, percentile
 from bench.orders import chain
@@ -112,6 +113,7 @@ async def campaign(system: System, count: int, workers: int) -> float:
             numbers = range(first, min(first + REGISTERED_AT_ONCE, count))
             due = starts + storage.PROCESSING_GRACE
             await storage.register(db, [chain(number, now=now, due=due) for number in numbers])
+        Wakeups(db).wake(DUE_ORDERS)  # so that the worker knows when the first of them is due
         registered = SystemClock().now()
         await system.mails()
         await asyncio.sleep(max(0.0, (starts - registered).total_seconds()))
