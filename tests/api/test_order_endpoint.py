@@ -40,7 +40,17 @@ async def test_the_smallest_request_is_answered_with_ids_and_a_location(service:
     assert str(UUID(body["notification"]["shipmentId"])) == body["notification"]["shipmentId"]
     expected = f"http://localhost:5090{API}/orders/chain/{body['notificationOrderId']}"
     assert response.headers["location"] == expected
-    assert (await service.get(f"{API}/orders/chain/{body['notificationOrderId']}")).status_code == 404
+
+
+async def test_the_location_answers_its_creator_and_nobody_else(service: Service) -> None:
+    request = an_order_request(reminders=[a_reminder()])
+    created = await service.order(request)
+    path = created.headers["location"].removeprefix("http://localhost:5090")
+    told = await service.get(path)
+    assert (told.status_code, told.json()) == (200, created.json())
+    assert (await service.get(path, **service.authorization("annen"))).status_code == 404
+    assert (await service.get(f"{API}/orders/chain/{created.json()['notification']['shipmentId']}")).status_code == 404
+    assert keys_of(await service.get(f"{API}/orders/chain/nonsense")) == {"id"}
 
 
 async def test_a_repeat_is_answered_with_the_first_ids_and_no_location(service: Service) -> None:

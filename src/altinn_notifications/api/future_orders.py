@@ -1,4 +1,4 @@
-"""`POST /future/orders`: order a notification with any number of reminders (spec 02)."""
+"""`POST /future/orders`: order a notification with any number of reminders (spec 02), and what `Location` names."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.api.operations import PROBLEM, Answer, Operation
 from altinn_notifications.api.order_requests import OrderRequest
-from altinn_notifications.api.problems import coded_problem, validation_problem
+from altinn_notifications.api.problems import coded_problem, empty_problem, validation_problem
 from altinn_notifications.api.reading import read, text_faults
-from altinn_notifications.api.receipts import CREATED, KNOWN, registered
+from altinn_notifications.api.receipts import CREATED, KNOWN, RECEIPT_EXAMPLE, RECEIPT_SCHEMA, registered
 from altinn_notifications.api.router import API, Request, Route
 from altinn_notifications.authentication.policies import Policy
 from altinn_notifications.orders.chain_rules import add_chain_faults
 from altinn_notifications.orders.contact_check import ContactMissing, needs_contact_check
 from altinn_notifications.orders.mapping import Registration, to_chain
+from altinn_notifications.orders.storage import find_chain
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +34,15 @@ async def post_order(request: Request) -> Response:
     registration = Registration(request.creator, request.now, services.settings.notification)
     receipt, is_new = await _register(services, request, to_chain(order, registration))
     return registered(receipt, is_new=is_new, base_uri=services.settings.general.base_uri)
+
+
+async def get_chain(request: Request) -> Response:
+    """The ids of an order chain: the address that `Location` names, which the original leaves unanswered."""
+    services, creator = request.services, request.creator
+    receipt = await find_chain(services.db, request.guid("id"), creator=creator)
+    if receipt is None:
+        raise empty_problem(404)
+    return registered(receipt, is_new=False, base_uri=services.settings.general.base_uri)
 
 
 def read_order(body: bytes, *, now: datetime) -> OrderRequest:
@@ -119,5 +129,20 @@ ROUTES: Final = [
             request=OrderRequest,
             examples={"email": _EMAIL_ORDER, "person": _PERSON_ORDER},
         ),
-    )
+    ),
+    Route(
+        "GET",
+        f"{API}/orders/chain/{{id}}",
+        get_chain,
+        Policy.CREATE,
+        operation=Operation(
+            tag="Order",
+            summary="The ids of an order chain",
+            description="What the registration answered. It is the address in the `Location` header of a new chain.",
+            answers={
+                200: Answer("The ids of the chain's shipments.", RECEIPT_SCHEMA, RECEIPT_EXAMPLE),
+                404: Answer("No chain of the caller has this id."),
+            },
+        ),
+    ),
 ]

@@ -63,6 +63,8 @@ REGISTER_UNCHAINED: Final = """
 FIND_RECEIPT: Final = """
     SELECT id, receipt FROM order_chains WHERE creator = $1 AND type = $2 AND idempotency_digest = $3"""
 
+FIND_CHAIN: Final = "SELECT id, receipt FROM order_chains WHERE id = $1 AND creator = $2"
+
 LOAD_ORDERS: Final = """
     SELECT id, type, creator, created, requested_send_time, channel, sms_policy, resource_id, email, sms, content
     FROM orders WHERE id = ANY($1::uuid[])"""
@@ -89,6 +91,12 @@ async def register_unchained(db: Database, orders: Sequence[Order]) -> None:
 async def find_receipt(db: Database, creator: str, type_: OrderType, idempotency_id: str) -> Receipt | None:
     """What the first request with this idempotency id was answered."""
     row = await db.fetchrow(FIND_RECEIPT, creator, type_, digest(idempotency_id))
+    return None if row is None else receipt_of(row["id"], row["receipt"])
+
+
+async def find_chain(db: Database, chain_id: UUID, *, creator: str) -> Receipt | None:
+    """What `creator` was answered when it registered this chain; None also for somebody else's."""
+    row = await db.fetchrow(FIND_CHAIN, chain_id, creator)
     return None if row is None else receipt_of(row["id"], row["receipt"])
 
 
