@@ -17,6 +17,8 @@ from bench.figures import machine, table
 from bench.system import started
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bench.figures import Figure
     from bench.system import System
 
@@ -25,7 +27,7 @@ WIDTH = 132
 
 async def measure(system: System, count: int, only: list[str]) -> list[Figure]:
     """Every figure, or those of the parts in `only`."""
-    parts = {
+    parts: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
         "registrations": lambda: measures.registrations(system),
         "offered": lambda: measures.offered(system),
         "idle": lambda: measures.idle_latency(system),

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ import uvloop
 from altinn_notifications.clock import SystemClock
 from altinn_notifications.database.pool import Database
 from altinn_notifications.orders import storage
+from bench.figures import Measurement
 from bench.orders import chain
 
 
@@ -53,7 +55,7 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
     await asyncio.gather(*(keep_busy() for _ in range(plan["connections"])))
     seconds = time.monotonic() - started
     await db.close()
-    return {"seconds": seconds, "latencies": latencies}
+    return {"measurement": asdict(Measurement.of(latencies, seconds))}
 
 
 if __name__ == "__main__":

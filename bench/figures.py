@@ -32,20 +32,24 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """How many pieces of work were done in how many seconds, and how long (seconds) each of them took."""
+    """How many pieces of work were done in how many seconds, and how long (milliseconds) one of them took."""
 
     count: int
     seconds: float
-    latencies: Sequence[float]
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, latencies: Sequence[float], seconds: float) -> Measurement:
+        """Of pieces that took `latencies` seconds each, in `seconds` altogether."""
+        p50, p95, p99 = (percentile(latencies, percent) / MILLISECOND for percent in (50, 95, 99))
+        return cls(len(latencies), seconds, p50, p95, p99)
 
     @property
     def per_second(self) -> float:
         """Pieces of work a second."""
         return self.count / self.seconds if self.seconds else 0.0
-
-    def milliseconds(self, percent: float) -> float:
-        """The latency that `percent` of the pieces did not exceed."""
-        return percentile(self.latencies, percent) / MILLISECOND
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -12,10 +12,12 @@ import json
 import sys
 import time
 from collections import deque
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvloop
 
+from bench.figures import Measurement
 from bench.orders import RequestBytes, request_bytes
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 WARM_UP_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 15.0
+LISTED: Final = 1000
 
 
 class Connection(asyncio.Protocol):
@@ -94,12 +97,8 @@ class Load:
         await self._drain()
         for connection in connections:
             connection.close()
-        return {
-            "seconds": self._plan["seconds"],
-            "latencies": self._latencies,
-            "started": self._started,
-            "wrong": self._wrong,
-        }
+        measured = Measurement.of(self._latencies, self._plan["seconds"])
+        return {"measurement": asdict(measured), "started": self._started[-LISTED:], "wrong": self._wrong}
 
     async def _keep_busy(self, connections: list[Connection]) -> None:
         for connection in connections:
@@ -120,7 +119,7 @@ class Load:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self._open and time.monotonic() < deadline:
+        while self._open and time.monotonic() < deadline:  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(0.01)
 
     def _begin(self, connection: Connection, due: float) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import json
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import aiosmtplib
 import uvloop
 
+from bench.figures import Measurement
 from bench.orders import BODY, SUBJECT
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
     numbers, latencies = iter(range(plan["count"])), list[float]()
     started = time.monotonic()
     await asyncio.gather(*(send(plan, numbers, latencies) for _ in range(plan["connections"])))
-    return {"seconds": time.monotonic() - started, "latencies": latencies}
+    return {"measurement": asdict(Measurement.of(latencies, time.monotonic() - started))}
 
 
 if __name__ == "__main__":
