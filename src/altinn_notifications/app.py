@@ -6,13 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api import future_orders, health, metrics, reports, shipments, triggers
 from altinn_notifications.api.first_generation import orders, reads, status
 from altinn_notifications.api.openapi import documentation_routes
 from altinn_notifications.api.router import ApiApp
 from altinn_notifications.authentication.authenticator import Authenticator
+from altinn_notifications.clock import unturned
 from altinn_notifications.console.pages import create_console
 from altinn_notifications.database.pool import Database
+from altinn_notifications.database.turned_clock import following
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.orders.contact_check import ContactCheck
 from altinn_notifications.orders.registration import Registrar
@@ -57,9 +60,10 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         db = await Database.connect(db_url, pool_size=settings.database.pool_size, may_be_away=True)
         stack.push_async_callback(db.close)
         is_production = settings.general.environment is Environment.PRODUCTION
-        authenticator = Authenticator(settings.authentication, clock, https_only=is_production)
+        authenticator = Authenticator(settings.authentication, unturned(clock), https_only=is_production)
         stack.push_async_callback(authenticator.close)
         wakeups = Wakeups(db)
+        await stack.enter_async_context(following(clock, db, wakeups, listens=True))
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
         yield Services(
@@ -89,6 +93,8 @@ def routes(services: Services) -> list[Route]:
         *reports.ROUTES,
     ]
     general = services.settings.general
+    if general.environment is not Environment.PRODUCTION:
+        served += clock_endpoints.ROUTES
     return served + (documentation_routes(served, general.base_uri) if general.openapi else [])
 
 

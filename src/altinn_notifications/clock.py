@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+FARTHEST: Final = timedelta(days=3650)
+"""How far a clock can be turned, forward or back."""
 
 
 class Clock(Protocol):
@@ -14,14 +17,23 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, moved by `offset` (zero outside tests and the local profile)."""
-
-    def __init__(self, offset: timedelta = timedelta()) -> None:
-        self.offset = offset
+    """The machine's clock."""
 
     def now(self) -> datetime:
-        """The machine's time plus the offset, in UTC."""
-        return datetime.now(UTC) + self.offset
+        """The machine's time, in UTC."""
+        return datetime.now(UTC)
+
+
+class TurnableClock:
+    """The time of another clock, `machine`, plus an offset that can be changed. Never used in production."""
+
+    def __init__(self, machine: Clock) -> None:
+        self.machine = machine
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        """The turned time, in UTC."""
+        return self.machine.now() + self.offset
 
 
 class FixedClock:
@@ -37,3 +49,8 @@ class FixedClock:
     def turn(self, by: timedelta) -> None:
         """Move forward (or, with a negative value, back)."""
         self.at += by
+
+
+def unturned(clock: Clock) -> Clock:
+    """The clock that tokens go by: those who issue them elsewhere have not turned theirs."""
+    return clock.machine if isinstance(clock, TurnableClock) else clock

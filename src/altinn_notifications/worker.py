@@ -13,7 +13,8 @@ from prometheus_client import start_http_server
 from altinn_notifications.channels.email.smtp import SmtpProvider
 from altinn_notifications.channels.sms.link import LinkProvider
 from altinn_notifications.database.pool import Database, DatabaseUnavailable
-from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REPORTS, Wakeups
+from altinn_notifications.database.turned_clock import following
+from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REPORTS, TIME, Wakeups
 from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.presence import Presence
 from altinn_notifications.processing import due_orders
@@ -160,11 +161,14 @@ class Worker:
     def _every(
         self, seconds: float, work: Callable[[datetime], Awaitable[None]]
     ) -> Callable[[asyncio.Event], Awaitable[None]]:
+        """A loop that works every `seconds`, and whenever the clock has been turned."""
+        turned = self._wakeups.subscribe(TIME)
+
         async def loop(stop: asyncio.Event) -> None:
             while not stop.is_set():
+                turned.clear()
                 await work(self._clock.now())
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), seconds)
+                await _first(stop, turned, seconds=seconds)
 
         return loop
 
@@ -225,7 +229,9 @@ async def build_worker(settings: Settings, clock: Clock, db_url: str) -> AsyncIt
         stack.push_async_callback(sms.close)
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
-        yield Worker(db, clock, Wakeups(db), settings, email=email, sms=sms, platform=platform)
+        wakeups = Wakeups(db)
+        await stack.enter_async_context(following(clock, db, wakeups, listens=False))
+        yield Worker(db, clock, wakeups, settings, email=email, sms=sms, platform=platform)
 
 
 async def run_worker(settings: Settings, clock: Clock, db_url: str, stop: asyncio.Event) -> None:

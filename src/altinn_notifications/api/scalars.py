@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from altinn_notifications.api.json_tree import Fractional, Json, Torn
+from altinn_notifications.api.json_tree import Fractional, Integer, Json, Torn
 from altinn_notifications.orders.rules import is_uri_reference
 
 if TYPE_CHECKING:
@@ -116,6 +116,25 @@ class Integer32(Kind):
         limits = {"minimum": self.minimum, "maximum": self.maximum}
         present = {name: limit for name, limit in limits.items() if limit is not None}
         return {"type": "integer", "format": "int32", **present}
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    """A number from `minimum` to `maximum`, with or without fraction."""
+
+    minimum: float
+    maximum: float
+
+    def read(self, raw: Json, _depth: int) -> float:
+        """The number. Raises `Unreadable`."""
+        value = float(raw) if isinstance(raw, Integer | Fractional) else None
+        if value is None or not self.minimum <= value <= self.maximum:
+            raise refusal(raw, f"A number from {self.minimum:.0f} to {self.maximum:.0f} is expected here.")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The OpenAPI schema of the value."""
+        return {"type": "number", "format": "double", "minimum": self.minimum, "maximum": self.maximum}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,15 @@ CHANNEL: Final = "altinn_notifications"
 DUE_ORDERS: Final = "due-orders"
 NOTIFICATIONS: Final = "notifications"
 REPORTS: Final = "reports"
+CLOCK: Final = "clock"
+"""The stored offset of the clock has changed."""
+TIME: Final = "time"
+"""This process's clock has been turned: whoever waits for a moment looks at it again."""
 log = structlog.get_logger()
 
 
 class Wakeups:
-    """Sends and receives wake-ups for the topics `DUE_ORDERS`, `NOTIFICATIONS` and `REPORTS`."""
+    """Sends and receives wake-ups for the topics above."""
 
     def __init__(self, db: Database, *, interval: float = 0.01) -> None:
         self._db = db
@@ -45,7 +49,7 @@ class Wakeups:
 
     def wake(self, topic: str) -> None:
         """Wake everyone who waits for `topic`: this process now, the others within the interval (seconds)."""
-        self._ring(topic)
+        self.ring(topic)
         self._outgoing.add(topic)
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send())
@@ -64,9 +68,9 @@ class Wakeups:
         closed = asyncio.Event()
         connection.add_termination_listener(lambda _: closed.set())
         try:
-            await connection.add_listener(CHANNEL, lambda *args: self._ring(str(args[3])))
+            await connection.add_listener(CHANNEL, lambda *args: self.ring(str(args[3])))
             for topic in self._events:  # whatever happened while nobody listened
-                self._ring(topic)
+                self.ring(topic)
             await closed.wait()
         finally:
             await connection.close()
@@ -82,6 +86,7 @@ class Wakeups:
                 log.warning("wakeup_not_sent")
             await asyncio.sleep(self._interval)
 
-    def _ring(self, topic: str) -> None:
+    def ring(self, topic: str) -> None:
+        """Wake everyone in this process who waits for `topic`."""
         for event in self._events.get(topic, ()):
             event.set()
