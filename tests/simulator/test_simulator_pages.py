@@ -52,7 +52,24 @@ async def send(simulator: Running, address: str, mail: bytes) -> None:
         await smtp.sendmail("noreply@altinn.no", [address], mail)
 
 
-PATHS = ["/", "/sim/mailbox", "/sim/mailbox/kari@epost.example", "/sim/phones", "/sim/phones/4799999001/messages"]
+PATHS = [
+    "/",
+    "/sim/mailbox",
+    "/sim/mailbox/kari@epost.example",
+    "/sim/phones",
+    "/sim/phones/4799999001/messages",
+    "/sim/persons",
+    "/sim/persons/12838530255",
+    "/sim/organizations",
+    "/sim/organizations/319900896",
+    "/sim/organizations/319901418",
+    "/sim/users",
+    "/sim/users/20001",
+    "/sim/conditions",
+    "/sim/conditions/always/calls",
+    "/sim/clock",
+    "/sim/faults",
+]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/sim/calls", "/sim/calls?target=sms"])
@@ -69,7 +86,10 @@ async def test_every_page_has_landmarks_one_heading_and_says_that_it_is_a_simula
     assert len(page.all("h1")) == 1
     assert "This is a simulator." in page.text
     labelled = {label["for"] for label in page.all("label")}
-    assert {field["id"] for field in page.all("input")} <= labelled
+    fields = [field for field in page.all("input") + page.all("select") if field.get("type") != "hidden"]
+    assert {field["id"] for field in fields if "aria-label" not in field} <= labelled
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/sim/calls"])
@@ -181,7 +201,18 @@ async def test_a_taken_report_is_news(simulator: Running) -> None:
         assert "Delivered" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/sim/messages/unknown", "/sim/sms/unknown", "/sim/mailbox/kari@epost.example/1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sim/messages/unknown",
+        "/sim/sms/unknown",
+        "/sim/mailbox/kari@epost.example/1",
+        "/sim/persons/03837019264",
+        "/sim/organizations/319902066",
+        "/sim/users/7",
+        "/sim/conditions/unknown/calls",
+    ],
+)
 async def test_a_message_that_is_not_here_gets_a_page_that_says_what_to_do(simulator: Running, path: str) -> None:
     page = await opened(simulator, path, status=404)
     assert "No such" in page.text

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from altinn_notifications.clock import SystemClock
+from altinn_notifications.clock import SystemClock, TurnableClock
 from altinn_notifications.settings import Environment
 from altinn_notifications.simulator import passthrough, sms_gateway, tokens
 from altinn_notifications.simulator.authorization import Authorization
@@ -39,10 +39,10 @@ from altinn_notifications.simulator.phone_pages import PhonePages
 from altinn_notifications.simulator.profile import Profile
 from altinn_notifications.simulator.register import Register
 from altinn_notifications.simulator.reports import EventGrid, GatewayCallback
+from altinn_notifications.simulator.shared_time import SharedTime
 from altinn_notifications.simulator.smtp import SmtpServer
 from altinn_notifications.simulator.start_page import StartPage
 from altinn_notifications.simulator.state import Behaviour, SimulatorState
-from altinn_notifications.simulator.turnable_clock import SharedTime, TurnableClock
 from altinn_notifications.simulator.user_pages import UserPages
 
 if TYPE_CHECKING:
@@ -86,11 +86,18 @@ def create_simulator(settings: Settings, clock: Clock, *, smtp_listener: socket.
     state, pages = SimulatorState(behaviour, turned), Pages(turned)
     http = httpx.AsyncClient(timeout=_TIMEOUT, limits=_CONNECTIONS, trust_env=False)
 
+    time = SharedTime(turned, settings.simulator.service_url, http)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         listener = smtp_listener or bound(settings.simulator.host, settings.simulator.smtp_port)
         app.state.smtp_port = listener.getsockname()[1]
-        async with _mailbox(Reception(state, turned), listener), _postmen(settings, state, http, turned), http:
+        async with (
+            _mailbox(Reception(state, turned), listener),
+            _postmen(settings, state, http, turned),
+            _adopting(time, state),
+            http,
+        ):
             log.info("simulator_started", port=settings.simulator.port, smtp_port=app.state.smtp_port)
             yield
 
@@ -98,7 +105,7 @@ def create_simulator(settings: Settings, clock: Clock, *, smtp_listener: socket.
         return pages.bad_request(request, getattr(error, "errors", {}))
 
     return Starlette(
-        routes=_routes(settings, state, http, turned, pages),
+        routes=[*_routes(settings, state, http, turned, pages), *ClockPages(turned, time, pages).routes()],
         lifespan=lifespan,
         exception_handlers={BadRequest: explain_bad_request},
     )
@@ -110,7 +117,7 @@ def _routes(
     """Every address of the platform, the busiest first."""
     service_url = settings.simulator.service_url
     keys = SigningKeys(clock.machine.now(), settings.simulator.keys_directory)
-    token_state = tokens.TokenState(public_url(settings.simulator), clock.machine, keys, turned=clock)
+    token_state = tokens.TokenState(public_url(settings.simulator), clock.machine, keys)
     return [
         *sms_gateway.routes(sms_gateway.SmsGateway(settings.sms, state, clock), state, clock),
         *passthrough.routes(passthrough.PassThrough(service_url, http, state, clock)),
@@ -122,7 +129,6 @@ def _routes(
         *tokens.routes(token_state, lambda endpoint: observed(endpoint, Target.MASKINPORTEN, state, clock)),
         *StartPage(service_url, state, token_state.keys, pages).routes(),
         *_pages(settings, state, clock, pages),
-        *ClockPages(clock, SharedTime(clock, service_url, http), pages).routes(),
         *Control(service_url, http, state, token_state, pages).routes(),
         Mount("/static", StaticFiles(directory=SHARED_STATIC)),
         Mount("/sim/static", StaticFiles(directory=STATIC)),
@@ -168,6 +174,22 @@ async def _postmen(
         for task in rounds:
             task.cancel()
         await asyncio.gather(*rounds, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _adopting(time: SharedTime, state: SimulatorState) -> AsyncIterator[None]:
+    """Begin in the service's time, with contact data that are fresh then."""
+
+    async def adopt() -> None:
+        if await time.adopt():
+            state.registers.clear()
+
+    task = asyncio.create_task(adopt())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def serve(settings: Settings) -> None:

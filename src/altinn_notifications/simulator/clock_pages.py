@@ -9,9 +9,9 @@ from pydantic import AwareDatetime, Field, model_validator
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from altinn_notifications.clock import FARTHEST
 from altinn_notifications.simulator.bodies import BadRequest, Body, read, read_form
 from altinn_notifications.simulator.pages import OSLO
-from altinn_notifications.simulator.turnable_clock import FARTHEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from altinn_notifications.clock import TurnableClock
     from altinn_notifications.simulator.pages import Pages
-    from altinn_notifications.simulator.turnable_clock import SharedTime, TurnableClock
+    from altinn_notifications.simulator.shared_time import SharedTime
 
 _MOST: Final = FARTHEST.total_seconds()
 _Seconds = Annotated[float, Field(ge=-_MOST, le=_MOST, allow_inf_nan=False)]

@@ -91,7 +91,7 @@ def in_words(answers: Answers) -> str:
 
 
 def _step_in_words(step: Step) -> str:
-    said = "nothing" if step.body == "" else step.body or f"sendNotification {_json_word(step.send_notification)}"
+    said = "an empty body" if step.body == "" else step.body or _json_word(step.send_notification)
     what = said if step.status == 200 else f"status {step.status}"  # noqa: PLR2004 - HTTP's own number
     return f"{what}, after {step.delay_ms / 1000:g} s" if step.delay_ms else what
 

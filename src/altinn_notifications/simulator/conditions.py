@@ -90,7 +90,8 @@ class ConditionCall:
 
     def dump(self) -> dict[str, Any]:
         """As the control endpoints show it."""
-        return {"at": to_wire(self.at), "status": self.status, "query": self.query, "claims": self.claims}
+        claims = None if self.claims is None else dict(self.claims)
+        return {"at": to_wire(self.at), "status": self.status, "query": self.query, "claims": claims}
 
 
 @dataclass(slots=True)

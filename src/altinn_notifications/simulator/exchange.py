@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from altinn_notifications.simulator.maskinporten import AUTHORITY
@@ -21,19 +21,7 @@ class NotExchangeable(Exception):
     """The token names no organisation that could act in Altinn."""
 
 
-class Present(NamedTuple):
-    """What time it is, on the clock that is behind and on the one that is ahead."""
-
-    behind: datetime
-    ahead: datetime
-
-    @classmethod
-    def of(cls, *clocks: datetime) -> Present:
-        """From the clocks of everybody concerned."""
-        return cls(min(clocks), max(clocks))
-
-
-def exchanged(maskinporten: Mapping[str, Any], issuer: str, present: Present) -> dict[str, Any]:
+def exchanged(maskinporten: Mapping[str, Any], issuer: str, now: datetime) -> dict[str, Any]:
     """The claims of the Altinn token for verified Maskinporten claims. Raises `NotExchangeable`.
 
     An organisation that is not on the list of service owners gets no `urn:altinn:org`. Source: spec 11, 7.2.
@@ -41,7 +29,7 @@ def exchanged(maskinporten: Mapping[str, Any], issuer: str, present: Present) ->
     number = _organisation_number(maskinporten.get("consumer"))
     copied = {name: value for name, value in maskinporten.items() if name not in _NOT_COPIED}
     short_name = short_name_of(number) if "altinn:serviceowner" in str(copied.get("scope")) else None
-    return {**copied, **organisation_claims(short_name, number, issuer), **lifetime(present, ALTINN_TOKEN_SECONDS)}
+    return {**copied, **organisation_claims(short_name, number, issuer), **lifetime(now, ALTINN_TOKEN_SECONDS)}
 
 
 def organisation_claims(short_name: str | None, number: str, issuer: str) -> dict[str, Any]:
@@ -57,10 +45,10 @@ def organisation_claims(short_name: str | None, number: str, issuer: str) -> dic
     }
 
 
-def lifetime(present: Present, seconds: int, *, backdated: int = 0) -> dict[str, int]:
-    """The times of a token that is made now and lives for `seconds` by every clock."""
-    issued = int(present.behind.timestamp())
-    return {"iat": issued, "nbf": issued - backdated, "exp": int(present.ahead.timestamp()) + seconds}
+def lifetime(now: datetime, seconds: int, *, backdated: int = 0) -> dict[str, int]:
+    """The times of a token that is made at `now` and lives for `seconds`."""
+    issued = int(now.timestamp())
+    return {"iat": issued, "nbf": issued - backdated, "exp": issued + seconds}
 
 
 def _organisation_number(consumer: object) -> str:

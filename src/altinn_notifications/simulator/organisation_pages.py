@@ -109,7 +109,7 @@ class OrganisationPages:
         if organisation is None:
             return self._pages.not_found(
                 request,
-                "No register knows this organisation",
+                "No such organisation here",
                 "Look-ups leave the number out. PUT the organisation here, or add it on the page of all organisations.",
             )
         others = [other for other in self._state.registers.organisations.all_newest() if other is not organisation]

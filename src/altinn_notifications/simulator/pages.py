@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from altinn_notifications.simulator.turnable_clock import TurnableClock
+    from altinn_notifications.clock import TurnableClock
 
 STATIC: Final = Path(__file__).parent / "static"
 SHARED_STATIC: Final = Path(altinn_notifications.console.__file__).parent / "static"
@@ -69,6 +69,7 @@ class Pages:
             return JSONResponse(data, status, headers={"Vary": "Accept"})
         content = self._environment.get_template(template).render(
             path=request.url.path,
+            here=str(request.base_url).rstrip("/"),
             present=to_wire(self._clock.now()),
             turned_by=self._clock.offset.total_seconds(),
             **data,

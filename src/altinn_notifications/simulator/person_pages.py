@@ -96,8 +96,8 @@ class PersonPages:
         if person is None:
             return self._pages.not_found(
                 request,
-                "The register does not know this person",
-                "Look-ups leave the number out, and Register knows no name. "
+                "No such person here",
+                "Look-ups leave the number out, and Register knows no name for it. "
                 "PUT the person here, or add it on the page of all persons.",
             )
         trusted_since = months_before(self._clock.now(), MONTHS_OF_TRUST)

@@ -1,7 +1,8 @@
-"""The platform's clock, which people turn, and the service that is told to turn its own (spec 13, 16)."""
+"""One time for the platform and the service: whoever turns the clock here turns it there too (spec 13, 16)."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -12,30 +13,12 @@ import structlog
 from altinn_notifications.timestamps import to_wire
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from altinn_notifications.clock import TurnableClock
 
-    from altinn_notifications.clock import Clock
-
-FARTHEST: Final = timedelta(days=3650)
-"""How far the clock can be turned, forward or back."""
+_ASK_AGAIN_SECONDS: Final = 1.0
+_ASK_FOR_SECONDS: Final = 60.0
 
 log = structlog.get_logger()
-
-
-class TurnableClock:
-    """The time of another clock plus an offset that can be changed.
-
-    Tokens are issued and checked by `machine`, the other clock, because those who make and check them elsewhere have
-    not turned theirs.
-    """
-
-    def __init__(self, machine: Clock) -> None:
-        self.machine = machine
-        self.offset = timedelta()
-
-    def now(self) -> datetime:
-        """The turned time, in UTC."""
-        return self.machine.now() + self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +53,36 @@ class SharedTime:
             log.warning("service_not_told_the_time", error=type(error).__name__)
             return None
         return answer.status_code
+
+    async def adopt(self) -> bool:
+        """Take over the service's time, which it keeps when it is stopped, once it is there; False if it never comes.
+
+        Who turns the clock meanwhile has the last word.
+        """
+        try:
+            async with asyncio.timeout(_ASK_FOR_SECONDS):
+                while self.echo is None:
+                    if (answer := await self._ask()) is not None:
+                        return self._take_over(answer)
+                    await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        except TimeoutError:
+            log.info("service_has_no_time_to_adopt")
+        return False
+
+    async def _ask(self) -> httpx.Response | None:
+        """The service's answer, None as long as it is not able to give one."""
+        try:
+            answer = await self._http.get(self._url)
+        except httpx.RequestError:
+            return None
+        return None if answer.is_server_error else answer
+
+    def _take_over(self, answer: httpx.Response) -> bool:
+        try:
+            self._clock.offset = timedelta(seconds=answer.json()["offsetSeconds"])
+        except (ValueError, KeyError, TypeError, OverflowError):
+            return False
+        return True
 
     def dump(self) -> dict[str, Any]:
         """The clock as `GET /sim/clock` shows it; `service` is None until the clock is first turned."""

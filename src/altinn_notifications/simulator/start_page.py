@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
 from altinn_notifications.simulator.clients import PRACTICE_CLIENTS
+from altinn_notifications.simulator.examples import Examples
 from altinn_notifications.simulator.magic import EMAIL_ADDRESSES, EMAIL_WORDS, SMS_ENDINGS, SMS_NUMBERS
 from altinn_notifications.simulator.owners import short_name_of
 
@@ -33,10 +35,10 @@ class StartPage:
 
     async def start(self, request: Request) -> Response:
         """Everything a newcomer needs to send a first message and see it arrive."""
-        here = str(request.base_url).rstrip("/")
+        examples = Examples(str(request.base_url).rstrip("/"), self._service_url)
         data: dict[str, Any] = {
             "service": self._service_url,
-            "commands": commands(here, self._service_url),
+            "commands": [asdict(example) for example in examples.first()],
             "clients": [_client(client, self._keys) for client in PRACTICE_CLIENTS],
             **self._state.dump(),
         }
@@ -44,6 +46,7 @@ class StartPage:
             request,
             "start.html",
             data,
+            topics=examples.topics(),
             email_words=EMAIL_WORDS,
             email_addresses=EMAIL_ADDRESSES,
             sms_endings=SMS_ENDINGS,
@@ -60,43 +63,3 @@ def _client(client: MaskinportenClient, keys: SigningKeys) -> dict[str, Any]:
         "scopes": sorted(client.scopes),
         "privateJwk": client.private_jwk(keys),
     }
-
-
-def commands(here: str, service: str) -> list[dict[str, str]]:
-    """Shell commands from a token to a message's status, to be pasted one after the other."""
-    api = f"{service}/notifications/api/v1/future"
-    return [
-        {"title": "Get a token", "command": _token(here)},
-        {"title": "Order an email", "command": _order(api, "email", _EMAIL)},
-        {"title": "Order an SMS", "command": _order(api, "sms", _SMS)},
-        {"title": "Ask what became of it", "command": _status(api)},
-    ]
-
-
-_EMAIL: Final = """"recipientEmail": {
-      "emailAddress": "kari@epost.example",
-      "emailSettings": { "subject": "Ny melding", "body": "Du har en ny melding i Altinn." } }"""
-_SMS: Final = """"recipientSms": {
-      "phoneNumber": "+4799999001",
-      "smsSettings": { "body": "Du har en ny melding i Altinn.", "sendingTimePolicy": "Anytime" } }"""
-
-
-def _token(here: str) -> str:
-    query = "org=ttd&orgNo=991825827&scopes=altinn:serviceowner/notifications.create"
-    return f"TOKEN=$(curl -s '{here}/api/GetEnterpriseToken?{query}')"
-
-
-def _order(api: str, kind: str, recipient: str) -> str:
-    """A chain order; the id of its shipment is kept in a variable for the last command."""
-    return f"""ANSWER=$(curl -s {api}/orders \\
-  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
-  -d '{{
-    "idempotencyId": "{kind}-'$(date +%s)'",
-    "recipient": {{ {recipient} }}
-  }}')
-echo "$ANSWER"
-SHIPMENT=$(echo "$ANSWER" | grep -o '"shipmentId": *"[^"]*"' | head -1 | cut -d'"' -f4)"""
-
-
-def _status(api: str) -> str:
-    return f'curl -s {api}/shipment/$SHIPMENT -H "Authorization: Bearer $TOKEN"'

@@ -15,7 +15,6 @@ from altinn_notifications.simulator.exchange import (
     ALTINN_TOKEN_SECONDS,
     PLATFORM_TOKEN_SECONDS,
     NotExchangeable,
-    Present,
     exchanged,
     lifetime,
     organisation_claims,
@@ -46,11 +45,13 @@ class BadQuery(Exception):
 
 
 class TokenState:
-    """What token issuing remembers: keys, used assertions, and how published numbers are written."""
+    """What token issuing remembers: keys, used assertions, and how published numbers are written.
 
-    def __init__(self, base_url: str, clock: Clock, keys: SigningKeys, *, turned: Clock | None = None) -> None:
+    `clock` is one that nobody turns, because those who make and check tokens elsewhere have not turned theirs.
+    """
+
+    def __init__(self, base_url: str, clock: Clock, keys: SigningKeys) -> None:
         self.base_url, self.clock, self.keys = base_url.removesuffix("/"), clock, keys
-        self._turned = turned or clock
         self.maskinporten = Maskinporten(f"{self.base_url}/maskinporten/", keys)
         self.base64url = False
         """Whether the OpenID keys are published in base64url, unlike the platform's."""
@@ -59,10 +60,6 @@ class TokenState:
     def openid_issuer(self) -> str:
         """The `iss` of Altinn tokens."""
         return f"{self.base_url}{OPENID_PATH}"
-
-    def present(self) -> Present:
-        """What time it is for whoever checks a token: some go by the machine's clock, some by the turned one."""
-        return Present.of(self.clock.now(), self._turned.now())
 
 
 def routes(state: TokenState, observe: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint) -> list[Route]:
@@ -162,8 +159,9 @@ class _Issuing:
             return Response(status_code=401)
 
     def _exchanged(self, token: str) -> str:
-        claims = self._state.maskinporten.claims_of(token, self._state.clock.now())
-        return self._state.keys.openid.sign(exchanged(claims, self._state.openid_issuer, self._state.present()))
+        now = self._state.clock.now()
+        claims = self._state.maskinporten.claims_of(token, now)
+        return self._state.keys.openid.sign(exchanged(claims, self._state.openid_issuer, now))
 
 
 class _QuickTokens:
@@ -201,7 +199,7 @@ class _QuickTokens:
                 "consumer": {"authority": AUTHORITY, "ID": f"0192:{number}"},
                 "jti": str(uuid4()),
                 **organisation_claims(short_name, number, self._state.openid_issuer),
-                **lifetime(self._state.present(), _seconds(query, ALTINN_TOKEN_SECONDS)),
+                **lifetime(self._state.clock.now(), _seconds(query, ALTINN_TOKEN_SECONDS)),
             }
         )
 
@@ -218,7 +216,7 @@ class _QuickTokens:
                 "urn:altinn:authlevel": 3,
                 "iss": self._state.openid_issuer,
                 "jti": str(uuid4()),
-                **lifetime(self._state.present(), _seconds(query, ALTINN_TOKEN_SECONDS)),
+                **lifetime(self._state.clock.now(), _seconds(query, ALTINN_TOKEN_SECONDS)),
             }
         )
 
@@ -231,7 +229,7 @@ class _QuickTokens:
                 "urn:altinn:app": query.get("app") or "demo-app",
                 "iss": issuer,
                 "aud": "platform.altinn.no",
-                **lifetime(self._state.present(), _seconds(query, PLATFORM_TOKEN_SECONDS), backdated=5),
+                **lifetime(self._state.clock.now(), _seconds(query, PLATFORM_TOKEN_SECONDS), backdated=5),
             }
         )
 
