@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,8 +84,11 @@ class Run:
 
     def children(self) -> dict[str, psutil.Process]:
         assert self.process is not None
-        children = psutil.Process(self.process.pid).children()
-        return {child.cmdline()[-1]: child for child in children if child.status() != psutil.STATUS_ZOMBIE}
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess, IndexError):  # it ended this moment
+                found[child.cmdline()[-1]] = child
+        return found
 
     def end(self, number: signal.Signals) -> int:
         assert self.process is not None
