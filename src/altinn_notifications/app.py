@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from altinn_notifications.api import clock as clock_endpoints
-from altinn_notifications.api import future_orders, health, metrics, reports, shipments, triggers
+from altinn_notifications.api import (
+    future_orders,
+    health,
+    instant_orders,
+    metrics,
+    reports,
+    shipments,
+    triggers,
+)
 from altinn_notifications.api.first_generation import orders, reads, status
 from altinn_notifications.api.openapi import documentation_routes
 from altinn_notifications.api.router import ApiApp
 from altinn_notifications.authentication.authenticator import Authenticator
+from altinn_notifications.channels.email.smtp import SmtpProvider
+from altinn_notifications.channels.sms.link import LinkProvider
 from altinn_notifications.clock import unturned
 from altinn_notifications.console.pages import create_console
 from altinn_notifications.database.pool import Database
@@ -21,6 +31,7 @@ from altinn_notifications.orders.contact_check import ContactCheck
 from altinn_notifications.orders.registration import Registrar
 from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.reports.inbox import ReportInbox
+from altinn_notifications.sending.instant import InstantSender
 from altinn_notifications.settings import Environment
 
 if TYPE_CHECKING:
@@ -51,6 +62,7 @@ class Services:
     contact_check: ContactCheck
     reports: ReportInbox
     platform: Platform
+    instant: InstantSender
 
 
 @asynccontextmanager
@@ -66,6 +78,11 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         await stack.enter_async_context(following(clock, db, wakeups, listens=True))
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
+        email, sms = SmtpProvider(settings.email, clock), LinkProvider(settings.sms)
+        stack.push_async_callback(email.close)
+        stack.push_async_callback(sms.close)
+        instant = InstantSender(db, clock, settings, email=email, sms=sms)
+        stack.push_async_callback(instant.close)
         yield Services(
             settings=settings,
             clock=clock,
@@ -76,6 +93,7 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
             contact_check=ContactCheck(platform),
             reports=ReportInbox(db, wakeups),
             platform=platform,
+            instant=instant,
         )
 
 
@@ -83,6 +101,7 @@ def routes(services: Services) -> list[Route]:
     """Every endpoint that the settings let be served."""
     served = [
         *future_orders.ROUTES,
+        *instant_orders.ROUTES,
         *shipments.ROUTES,
         *orders.ROUTES,
         *reads.ROUTES,

@@ -35,7 +35,7 @@ class Kind(StrEnum):
     SEND_REFUSED = "send-refused"  # provider, attempt, started, result, reason
     SEND_DEFERRED = "send-deferred"  # provider, attempt, started, reason, at
     SEND_RETURNED = "send-returned"  # provider, attempt, started, reason, pausedUntil
-    SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: "retry" or "hold"
+    SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: "retry", "hold" or "end"
     REPORT_APPLIED = "report-applied"  # provider, result
     REPORT_IGNORED = "report-ignored"  # provider, result, reason
     DELIVERED_WITHOUT_REPORT = "delivered-without-report"  # after (seconds)

@@ -18,14 +18,14 @@ from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REP
 from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.presence import Presence
 from altinn_notifications.processing import due_orders
-from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.processing.processor import Processor
 from altinn_notifications.reports import matching
-from altinn_notifications.reports.model import ReportSource
+from altinn_notifications.reports.model import PROVIDER_SOURCES
 from altinn_notifications.sending.attempts import Attempts
+from altinn_notifications.sending.instant_recovery import resolve_ended
 from altinn_notifications.sending.lanes import Lane, LaneSettings
 from altinn_notifications.sending.messages import outgoing_email, outgoing_sms
-from altinn_notifications.sending.schedules import RetryPolicy
+from altinn_notifications.sending.policies import mail_policy, sms_policy
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
 from altinn_notifications.tracking.feed import delete_old_entries, publish
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from altinn_notifications.channels.protocol import EmailProvider, SmsProvider
     from altinn_notifications.clock import Clock
     from altinn_notifications.platform.clients import Platform
+    from altinn_notifications.sending.schedules import RetryPolicy
     from altinn_notifications.settings import Settings
 
 log = structlog.get_logger()
@@ -43,10 +44,10 @@ LOOK_AGAIN_SECONDS: Final = 15.0
 TERMINATION_INTERVAL: Final = 900.0
 FEED_INTERVAL: Final = 1.0
 SETTLE_INTERVAL: Final = 10.0
+INSTANT_INTERVAL: Final = 10.0
 CLEANUP_INTERVAL: Final = 300.0
 PROBE_INTERVAL: Final = 3.0
 """How often one order that waits for a failing dependency goes ahead, to see whether it answers again."""
-PROVIDER_SOURCES: Final = {"smtp": ReportSource.SMTP, "link": ReportSource.SMS_GATEWAY}
 
 
 class Worker:
@@ -70,9 +71,6 @@ class Worker:
         self._email = email
         self._sms = sms
         self._platform = platform
-        self._window = SendWindow(
-            settings.notification.sms_send_window_start_hour, settings.notification.sms_send_window_end_hour
-        )
         self._presence = Presence(db, clock, wakeups, platform.circuits)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,6 +116,9 @@ class Worker:
             while await settle_silent_mail(db, now=now, batch_size=500):
                 pass
 
+        async def recover(now: datetime) -> None:
+            await resolve_ended(db, now=now)
+
         async def clean(now: datetime) -> None:
             await delete_old_entries(db, now=now, limit=notification.status_feed_cleanup_batch_size)
 
@@ -134,6 +135,7 @@ class Worker:
             self._on_wake(REPORTS, lambda now: matching.match_due(db, now=now), matching.next_wake),
             self._every(TERMINATION_INTERVAL, terminate),
             self._every(SETTLE_INTERVAL, settle),
+            self._every(INSTANT_INTERVAL, recover),
             self._every(CLEANUP_INTERVAL, clean),
             self._every(FEED_INTERVAL, publish_feed),
             self._every(PROBE_INTERVAL, probe),
@@ -178,25 +180,11 @@ class Worker:
         return min(LOOK_AGAIN_SECONDS, max(0.01, (due - self._clock.now()).total_seconds()))
 
     def _lanes(self, number: int) -> list[Lane[Any]]:
-        notification, email, sms = self._settings.notification, self._settings.email, self._settings.sms
-        settles = email.delivered_without_bounce_after_seconds
-        mail_policy = RetryPolicy(
-            waits=email.message_retry_seconds,
-            provider_pause=timedelta(seconds=email.intermittent_error_delay_seconds),
-            window=self._window,
-            settle_after=timedelta(seconds=settles) if settles >= 0 else None,
-        )
-        sms_policy = RetryPolicy(
-            waits=sms.gateway_retry_seconds,
-            provider_pause=timedelta(seconds=sms.gateway_retry_seconds[0]),
-            window=self._window,
-            hold_creators=notification.sms_unknown_outcome_hold_creators,
-            hold_by_default=notification.sms_unknown_outcome == "Hold",
-        )
+        notification = self._settings.notification
         attempts = Attempts(self._db, self._clock)
         lease = timedelta(seconds=notification.claim_lease_seconds)
-        mail = (self._email, outgoing_email, mail_policy)
-        text = (self._sms, outgoing_sms, sms_policy)
+        mail = (self._email, outgoing_email, mail_policy(self._settings))
+        text = (self._sms, outgoing_sms, sms_policy(self._settings))
         plans: list[tuple[str, int, int, tuple[Any, Any, RetryPolicy]]] = [
             ("email", notification.email_publish_batch_size, notification.email_publish_concurrency, mail),
             ("sms-anytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),

@@ -24,6 +24,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from altinn_notifications.clock import FixedClock
+from altinn_notifications.settings import EmailSettings, SmsSettings
+from support.gateway_peer import GatewayPeer
 from support.platform_peer import running_peer
 from support.requests import (
     a_reminder,
@@ -36,6 +38,7 @@ from support.requests import (
     to_sms,
 )
 from support.service import ORDERS, running_service
+from support.smtp_peer import SmtpPeer
 from support.times import NOON
 
 if TYPE_CHECKING:
@@ -128,12 +131,15 @@ class Server:
 
 @asynccontextmanager
 async def service_with_registers(database_url: str, clock: Clock) -> AsyncIterator[Service]:
-    """The service in an environment whose registers know nobody."""
-    async with (
-        running_peer() as peer,
-        running_service(database_url, clock, platform=peer.settings().platform) as service,
-    ):
-        yield service
+    """The service in an environment whose registers know nobody, and whose providers take everything."""
+    async with running_peer() as peer, GatewayPeer() as gateway, SmtpPeer() as smtp:
+        groups = {
+            "platform": peer.settings().platform,
+            "email": EmailSettings(smtp_host="127.0.0.1", smtp_port=smtp.port),
+            "sms": SmsSettings(gateway_endpoint=gateway.url),
+        }
+        async with running_service(database_url, clock, **groups) as service:
+            yield service
 
 
 @pytest.fixture

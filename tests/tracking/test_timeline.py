@@ -112,14 +112,15 @@ async def test_an_event_that_nobody_knows_is_shown_by_its_name(db: Database) -> 
 async def test_an_unknown_outcome_says_what_follows(db: Database) -> None:
     order = await insert(db, a_stored_order())
     email, sms = await insert(db, a_stored_email(order.id)), await insert(db, a_stored_sms(order.id))
-    for message, following in ((email, "retry"), (sms, "retry"), (sms, "hold")):
+    for message, following in ((email, "retry"), (sms, "retry"), (sms, "hold"), (sms, "end")):
         detail = {**SENT, "reason": "no answer", "next": following}
         await insert(db, an_event(order.id, Kind.SEND_UNKNOWN, notification_id=message.id, detail=detail))
     history = await history_of(db, order.id)
     told = [entry.explanation for message in history.messages for entry in message_timeline(history, message)]
     assert "under the same id" in told[1]
     assert "may get it twice" in told[3]
-    assert "not repeated" in told[4]
+    assert "not repeated, as its owner decided" in told[4]
+    assert "meant for that moment" in told[5]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from altinn_notifications.api.router import API
 if TYPE_CHECKING:
     from altinn_notifications.orders.model import Receipt, ShipmentReceipt
 
-_SHIPMENT_SCHEMA: Final[dict[str, Any]] = {
+SHIPMENT_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["shipmentId"],
     "properties": {
@@ -27,12 +27,12 @@ RECEIPT_SCHEMA: Final[dict[str, Any]] = {
     "properties": {
         "notificationOrderId": {"type": "string", "format": "uuid"},
         "notification": {
-            **_SHIPMENT_SCHEMA,
+            **SHIPMENT_SCHEMA,
             "properties": {
-                **_SHIPMENT_SCHEMA["properties"],
+                **SHIPMENT_SCHEMA["properties"],
                 "reminders": {
                     "type": "array",
-                    "items": _SHIPMENT_SCHEMA,
+                    "items": SHIPMENT_SCHEMA,
                     "description": "As requested; left out if there are none.",
                 },
             },

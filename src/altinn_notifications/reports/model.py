@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from altinn_notifications.lifecycle import Channel
@@ -17,6 +17,10 @@ class ReportSource(IntEnum):
     SMS_GATEWAY = 2
     SMTP = 3
     EMAIL_CAPTURE = 4
+
+
+PROVIDER_SOURCES: Final = {"smtp": ReportSource.SMTP, "link": ReportSource.SMS_GATEWAY}
+"""As what each provider speaks, by its name."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -17,6 +17,7 @@ from altinn_notifications.events import Event, Kind
 from altinn_notifications.lifecycle import Channel, is_pending
 from altinn_notifications.metrics import PROVIDER_OUTCOME_UNKNOWN
 from altinn_notifications.orders.completion import complete_finished
+from altinn_notifications.orders.instant_reservations import publish
 from altinn_notifications.reports.matching import apply_waiting, match_missed
 from altinn_notifications.sending.pauses import extend_pause
 
@@ -89,6 +90,8 @@ class Closing:
     attempt: int
     started: datetime
     decision: Decision
+    reservation: UUID | None = None
+    """The chain of an instant order, which becomes visible with its outcome."""
 
 
 class Attempts:
@@ -146,6 +149,8 @@ def _set_aside(closing: Closing) -> Closing:
 
 async def _store_outcomes(connection: Connection, group: Sequence[Closing], now: datetime) -> set[tuple[str, str]]:
     """Store what became of calls; the references, by channel, that no report could be matched with before."""
+    if reserved := [closing.reservation for closing in group if closing.reservation is not None]:
+        await publish(connection, reserved, now=now)
     rows = await connection.fetch(CLOSE, *columns(_row(closing) for closing in group), now)
     kept: dict[UUID, Any] = {row["notification_id"]: row for row in rows}
     await events.record(connection, [_event(closing, now) for closing in group])

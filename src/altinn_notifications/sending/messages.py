@@ -28,7 +28,7 @@ def outgoing_email(row: Row, templates: Row) -> tuple[OutgoingEmail, str]:
         notification_id=row["notification_id"],
         operation_id=operation_id,
         from_address=template["from_address"],
-        to_address=row["destination"],
+        to_address=row["destination"].strip(),
         subject=row["subject"] or template["subject"],
         body=row["body"] or template["body"],
         is_html=template["content_type"] == ContentType.HTML,

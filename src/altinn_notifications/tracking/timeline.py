@@ -259,6 +259,12 @@ _ORDER_LINES: Final[Mapping[str, Callable[[Details], Line]]] = {
 }
 
 
+_NOT_REPEATED: Final = {
+    "hold": "It is not repeated, as its owner decided.",
+    "end": "It was meant for that moment, so it is not repeated.",
+}
+
+
 def _message_lines(channel: Channel) -> Mapping[str, Callable[[Details], Line]]:
     repeated = (
         "It is sent again under the same id, so that the receiver can recognise a repeat."
@@ -285,7 +291,7 @@ def _message_lines(channel: Channel) -> Mapping[str, Callable[[Details], Line]]:
         Kind.SEND_UNKNOWN: lambda d: (
             "Outcome unknown",
             f"Nobody knows whether {d.provider} took it ({d.attempt}: {d['reason']}). "
-            + ("It is not repeated, as its owner decided." if d["next"] == "hold" else repeated),
+            + _NOT_REPEATED.get(d["next"], repeated),
             Tone.CAUTION,
         ),
         Kind.REPORT_APPLIED: lambda d: (

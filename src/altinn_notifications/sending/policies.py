@@ -1,0 +1,39 @@
+"""When each channel tries again, from the settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from altinn_notifications.processing.expiry import SendWindow
+from altinn_notifications.sending.schedules import RetryPolicy
+
+if TYPE_CHECKING:
+    from altinn_notifications.settings import NotificationSettings, Settings
+
+
+def mail_policy(settings: Settings) -> RetryPolicy:
+    """What follows each outcome of an email."""
+    email, settles = settings.email, settings.email.delivered_without_bounce_after_seconds
+    return RetryPolicy(
+        waits=email.message_retry_seconds,
+        provider_pause=timedelta(seconds=email.intermittent_error_delay_seconds),
+        window=_window(settings.notification),
+        settle_after=timedelta(seconds=settles) if settles >= 0 else None,
+    )
+
+
+def sms_policy(settings: Settings) -> RetryPolicy:
+    """What follows each outcome of an SMS."""
+    sms, notification = settings.sms, settings.notification
+    return RetryPolicy(
+        waits=sms.gateway_retry_seconds,
+        provider_pause=timedelta(seconds=sms.gateway_retry_seconds[0]),
+        window=_window(notification),
+        hold_creators=notification.sms_unknown_outcome_hold_creators,
+        hold_by_default=notification.sms_unknown_outcome == "Hold",
+    )
+
+
+def _window(settings: NotificationSettings) -> SendWindow:
+    return SendWindow(settings.sms_send_window_start_hour, settings.sms_send_window_end_hour)
