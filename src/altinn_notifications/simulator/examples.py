@@ -138,7 +138,7 @@ class Examples:
 
     def _afterwards(self) -> tuple[Example, ...]:
         recipient = _person(_BOTH_CHANNELS, "EmailPreferred")
-        twice = self._order("x", recipient).replace(_NOW, "1")
+        twice = self._order("twice", recipient).replace(_NOW, "1")
         later = self._kept_order("later", recipient, requestedSendTime="2099-01-01T09:00:00Z")
         return (
             Example("The feed of all shipments", self._get("future/shipment/feed?seq=0")),
