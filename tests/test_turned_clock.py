@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from altinn_notifications.cli.commands import _clock
 from altinn_notifications.clock import SystemClock, TurnableClock, unturned
 from altinn_notifications.database.turned_clock import following, stored_offset, turn
 from altinn_notifications.database.wakeups import CLOCK, DUE_ORDERS, NOTIFICATIONS, REPORTS, TIME, Wakeups
+from altinn_notifications.settings import Environment, GeneralSettings, Settings
 from support.times import DAY, HOUR, NOON
 from support.waiting import until
 
 if TYPE_CHECKING:
-    from altinn_notifications.clock import FixedClock
+    from altinn_notifications.clock import Clock, FixedClock
     from altinn_notifications.database.pool import Database
 
 
@@ -29,6 +31,15 @@ def test_a_turned_clock_is_ahead_of_its_machine(clock: FixedClock) -> None:
     assert turnable.now() == NOON + DAY
     assert unturned(turnable).now() == NOON
     assert unturned(clock) is clock
+
+
+@pytest.mark.parametrize(
+    ("environment", "kind"),
+    [("production", SystemClock), ("test", TurnableClock), ("local", TurnableClock)],
+)
+def test_no_process_has_a_clock_that_can_be_turned_in_production(environment: str, kind: type[Clock]) -> None:
+    general = GeneralSettings(environment=Environment(environment))
+    assert type(_clock(Settings(general=general))) is kind
 
 
 async def test_the_offset_lasts_and_the_last_one_counts(db: Database, clock: FixedClock) -> None:

@@ -110,7 +110,7 @@ async def test_every_process_follows_and_a_new_one_starts_at_the_turned_time(
         await turned(service, 3600)
 
         async def has_followed() -> bool:
-            return (await shown(other))["offsetSeconds"] == 3600
+            return bool((await shown(other))["offsetSeconds"] == 3600)
 
         await until(has_followed, "the other API's clock is turned")
     async with running_service(database_url, TurnableClock(clock)) as later:
