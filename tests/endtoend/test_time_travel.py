@@ -60,11 +60,14 @@ class Site:
     async def has_result(self, shipment_id: str, result: str) -> dict[str, Any]:
         """Wait until the shipment's only notification has this result; the shipment."""
 
-        async def seen() -> dict[str, Any] | None:
-            shipment = await self.shipment(shipment_id)
-            return shipment if [one["status"] for one in shipment["recipients"]] == [result] else None
+        shipment: dict[str, Any] = {}
 
-        return await until(seen, f"{result} is shown")  # type: ignore[return-value]  # it is true, so it is a shipment
+        async def is_shown() -> bool:
+            shipment.update(await self.shipment(shipment_id))
+            return [one["status"] for one in shipment["recipients"]] == [result]
+
+        await until(is_shown, f"{result} is shown")
+        return shipment
 
     async def works(self) -> None:
         """Return when the worker has done something that became due just now, so that it had time for all the rest."""
