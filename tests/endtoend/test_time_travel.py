@@ -59,7 +59,6 @@ class Site:
 
     async def has_result(self, shipment_id: str, result: str) -> dict[str, Any]:
         """Wait until the shipment's only notification has this result; the shipment."""
-
         shipment: dict[str, Any] = {}
 
         async def is_shown() -> bool:
