@@ -215,6 +215,19 @@ async def test_mails_follow_each_other_without_a_reset(peer: SmtpPeer) -> None:
     assert verbs == ["EHLO", *["MAIL", "RCPT", "DATA"] * 5, "QUIT"]
 
 
+@pytest.mark.parametrize(("extensions", "said"), [(("PIPELINING",), ["MAIL", "RCPT"]), ((), ["MAIL"])])
+async def test_sender_and_recipient_are_said_in_one_breath_only_if_the_relay_takes_it(
+    extensions: tuple[str, ...], said: list[str]
+) -> None:
+    async with SmtpPeer(extensions=extensions) as peer, provider_for(peer) as provider:
+        peer.next("MAIL", "550 5.1.8 who are you")
+        assert isinstance(await provider.send(an_email()), Refused)
+        assert await provider.send(an_email()) == ACCEPTED
+    verbs = [command.split(" ")[0] for command in peer.commands]
+    assert verbs == ["EHLO", *said, "MAIL", "RCPT", "DATA", "QUIT"]
+    assert peer.connections == 1
+
+
 async def test_a_multiline_refusal_is_read_as_one(peer: SmtpPeer) -> None:
     peer.next("RCPT", "550-5.1.1 no such user\n550 5.1.1 ask somebody else")
     async with provider_for(peer) as provider:

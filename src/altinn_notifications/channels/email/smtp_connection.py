@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import aiosmtplib
 
+from altinn_notifications.channels.email.smtp_dialogue import Dialogue, NoReply
 from altinn_notifications.channels.email.smtp_replies import (
     GARBLED,
     LOST,
@@ -27,7 +28,6 @@ from altinn_notifications.channels.protocol import Deferred, Scope
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable
 
     from altinn_notifications.channels.email.smtp_replies import Ending
     from altinn_notifications.channels.protocol import Outcome
@@ -54,6 +54,8 @@ class Extensions:
     is_8bit: bool
     smtputf8: bool
     dsn: bool
+    pipelining: bool
+    """Whether several commands may be sent before the first reply (RFC 2920)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,6 +74,8 @@ class SmtpConnection:
     def __init__(self, client: aiosmtplib.SMTP, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
+        self._transport = cast("asyncio.Transport", client.transport)
+        self._dialogue = Dialogue(self._transport)
         self.extensions = _extensions(client)
         self.has_been_used = False
         self.is_between_mails = True
@@ -80,7 +84,7 @@ class SmtpConnection:
     @property
     def is_open(self) -> bool:
         """Whether neither side has closed it, as far as we have heard."""
-        return self._client.is_connected
+        return self._dialogue.is_open
 
     async def submit(self, submission: Submission) -> Ending:
         """Hand one mail over; the reply that decided, or the silence. The connection is closed unless it can go on."""
@@ -91,66 +95,74 @@ class SmtpConnection:
 
     async def quit(self) -> None:
         """Say goodbye and close."""
-        await self._exchange(Phase.SESSION, self._client.execute_command(b"QUIT"))
+        await self._exchange(Phase.SESSION, b"QUIT")
         self.close()
 
     def close(self) -> None:
         """Close without a word, and without the rest of a mail that the server has stopped reading."""
-        transport = self._transport()
         self._client.close()
-        if transport is not None:
-            transport.abort()
+        self._transport.abort()
 
     async def _converse(self, submission: Submission) -> Ending:
-        for phase, command in (
-            (Phase.MAIL, submission.mail),
-            (Phase.RCPT, submission.rcpt),
-            (Phase.DATA, b"DATA"),
-        ):
-            ending = await self._exchange(phase, self._client.execute_command(command))
-            if isinstance(ending, Silence) or not goes_on(ending):
-                await self._abandon(ending)
-                return ending
+        ending = await self._envelope(submission)
+        if _is_content(ending):
+            ending = await self._exchange(Phase.DATA, b"DATA")
+        if not _is_content(ending):
+            await self._abandon(ending)
+            return ending
         return await self._transfer(submission.content)
 
-    async def _exchange(self, phase: Phase, answer: Awaitable[aiosmtplib.SMTPResponse]) -> Ending:
+    async def _envelope(self, submission: Submission) -> Ending:
+        """Say who writes to whom, in one breath if the server takes it."""
+        if not self.extensions.pipelining:
+            ending = await self._exchange(Phase.MAIL, submission.mail)
+            return await self._exchange(Phase.RCPT, submission.rcpt) if _is_content(ending) else ending
+        ending = await self._exchange(Phase.MAIL, submission.mail, submission.rcpt)
+        if isinstance(ending, Silence):
+            return ending
+        if is_goodbye(ending):
+            self.close()
+            return ending
+        answer = await self._hear(Phase.RCPT, self._timeout)
+        if isinstance(answer, Silence):
+            self.close()
+        return answer if _is_content(ending) else ending
+
+    async def _exchange(self, phase: Phase, *commands: bytes) -> Ending:
+        """Say the commands and hear the first reply."""
         try:
-            code, text = await answer
-        except aiosmtplib.SMTPException as error:
-            return Silence(phase, _reason(error))
-        return Reply(phase, code, text)
+            self._dialogue.say(*commands)
+        except NoReply as error:
+            return Silence(phase, error.reason)
+        return await self._hear(phase, self._timeout)
+
+    async def _hear(self, phase: Phase, patience: float) -> Ending:
+        try:
+            return Reply(phase, *await self._dialogue.hear(timeout=patience))
+        except NoReply as error:
+            return Silence(phase, error.reason)
 
     async def _abandon(self, ending: Ending) -> None:
         """Forget the mail that was begun, so that the next one can follow."""
         if isinstance(ending, Silence) or ending.kind not in {Kind.TEMPORARY, Kind.PERMANENT}:
             self.close()
         elif ending.phase is not Phase.MAIL and self.is_open:
-            reset = await self._exchange(ending.phase, self._client.execute_command(b"RSET"))
+            reset = await self._exchange(ending.phase, b"RSET")
             if isinstance(reset, Silence) or reset.kind != Kind.SUCCESS:
                 self.close()
 
     async def _transfer(self, content: bytes) -> Ending:
-        protocol = self._client.protocol
-        if protocol is None:
-            return Silence(Phase.DATA, LOST)
         try:
-            protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        except aiosmtplib.SMTPServerDisconnected:  # before the first octet: nothing was taken
+            self._dialogue.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        except NoReply:  # before the first octet: nothing was taken
             self.close()
             return Silence(Phase.DATA, LOST)
         patience = self._timeout + len(content) / _SLOWEST_OCTETS_PER_SECOND
-        ending = await self._exchange(Phase.CONTENT, protocol.read_response(timeout=patience))
-        if isinstance(ending, Silence) or is_goodbye(ending) or self._has_unsent_octets():
+        ending = await self._hear(Phase.CONTENT, patience)
+        # Octets that were not sent: the server answered before it had heard all of the mail.
+        if isinstance(ending, Silence) or is_goodbye(ending) or self._transport.get_write_buffer_size() > 0:
             self.close()
         return ending
-
-    def _has_unsent_octets(self) -> bool:
-        """Whether the server answered before it had heard all of the mail."""
-        transport = self._transport()
-        return transport is not None and transport.get_write_buffer_size() > 0
-
-    def _transport(self) -> asyncio.WriteTransport | None:
-        return cast("asyncio.WriteTransport | None", self._client.transport)
 
 
 async def open_connection(settings: EmailSettings, tls: ssl.SSLContext | None) -> SmtpConnection:
@@ -170,6 +182,8 @@ async def open_connection(settings: EmailSettings, tls: ssl.SSLContext | None) -
             await _greet(client, settings)
         except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:  # UnicodeError: not a host name
             raise SessionFailed(_outcome_of_error(error)) from None
+        if not client.is_connected:  # the relay hung up after its last reply
+            raise SessionFailed(outcome_of(Silence(Phase.SESSION, LOST), reference=""))
         cleanup.pop_all()
     return SmtpConnection(client, settings.smtp_timeout_seconds)
 
@@ -212,6 +226,11 @@ def _reason(error: Exception) -> str:
     return LOST if isinstance(error, aiosmtplib.SMTPServerDisconnected) else UNREACHABLE
 
 
+def _is_content(ending: Ending) -> bool:
+    """Whether the server waits for what follows."""
+    return not isinstance(ending, Silence) and goes_on(ending)
+
+
 def _extensions(client: aiosmtplib.SMTP) -> Extensions:
     size = client.esmtp_extensions.get("size")
     return Extensions(
@@ -220,4 +239,5 @@ def _extensions(client: aiosmtplib.SMTP) -> Extensions:
         is_8bit=client.supports_extension("8bitmime"),
         smtputf8=client.supports_extension("smtputf8"),
         dsn=client.supports_extension("dsn"),
+        pipelining=client.supports_extension("pipelining"),
     )
