@@ -104,11 +104,12 @@ def test_null_in_a_template_is_an_error_that_hides_the_others(template: str, mem
 
 @pytest.mark.parametrize("recipients", [[], "left out"])
 def test_at_least_one_recipient_is_required(recipients: Any) -> None:
-    for form, request in (
+    cases: list[tuple[Form[Any], dict[str, Any]]] = [
         (EMAIL_FORM, an_email_request()),
         (SMS_FORM, an_sms_request()),
         *((CHANNEL_FORM, a_channel_request(channel)) for channel in CHANNELS),
-    ):
+    ]
+    for form, request in cases:
         changed = without(request, "recipients") if recipients == "left out" else request | {"recipients": recipients}
         assert set(errors(form, changed)) == {"Recipients"}
 
@@ -353,7 +354,7 @@ def test_an_action_needs_a_resource_of_any_spelling(resource: str | None, action
 
 
 def test_all_errors_of_the_rules_are_told_together() -> None:
-    recipients = ({"emailAddress": "x"}, {})
+    recipients: tuple[dict[str, str], ...] = ({"emailAddress": "x"}, {})
     found = keys("Email", *recipients, requestedSendTime="2035-01-01", conditionEndpoint="/x", resourceAction="read")
     assert found == {
         "Recipients[0].EmailAddress",

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from altinn_notifications.orders.contact_check import ContactCheck, ContactMissing, lacks_contact, needs_contact_check
+from altinn_notifications.orders.contact_check import (
+    MOST_SHARED_RECIPIENTS,
+    ContactCheck,
+    ContactMissing,
+    lacks_contact,
+    needs_contact_check,
+)
 from altinn_notifications.orders.model import NotificationChannel, Recipient
 from altinn_notifications.platform.dependencies import Dependency, DependencyFailed
 from altinn_notifications.recipients.contacts import Addresses, Contact, Identity, Kind
@@ -68,6 +74,22 @@ async def test_the_missing_contact_is_told_by_order_and_not_by_person(check: Con
         await check.demand_reachable(a_chain(order))
     assert missing.value.order_id == order.id
     assert str(KARI.national_identity_number) not in str(missing.value)
+
+
+async def test_orders_of_many_recipients_ask_by_themselves_and_single_ones_together(
+    check: ContactCheck, peer: PlatformPeer
+) -> None:
+    numbers = [f"{number:011}" for number in range(MOST_SHARED_RECIPIENTS + 1)]
+    large = an_order(recipients=tuple(Recipient(national_identity_number=number) for number in numbers))
+    outlooks = await asyncio.gather(*map(check.outlook, [to(KARI), large, to(KARI)]))
+    asked = [call.json["nationalIdentityNumbers"] for call in peer.calls_to(PERSONS)]
+    assert sorted(asked, key=len) == [[KARI.national_identity_number], numbers]
+    assert [len(outlook.missing_contact) for outlook in outlooks if outlook] == [1, len(numbers), 1]
+
+
+async def test_nobody_is_asked_about_an_order_to_an_address(check: ContactCheck, peer: PlatformPeer) -> None:
+    assert await check.outlook(an_order()) is None
+    assert peer.calls == []
 
 
 def test_only_chains_with_somebody_to_look_up_are_checked() -> None:

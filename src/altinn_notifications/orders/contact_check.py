@@ -5,6 +5,7 @@ Of a chain it is demanded (spec 02, 7 and spec 08, 3); of a first-generation ord
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from altinn_notifications.database.grouping import Grouped
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 QUESTIONS_AT_ONCE: Final = 4
 LARGEST_QUESTION: Final = 500
 MOST_SHARED_RECIPIENTS: Final = 500
-"""An order with more asks for itself alone, so that single messages do not wait for its many calls."""
+"""An order with more asks for itself alone and is judged beside the event loop: single messages do not wait for it."""
 
 
 class ContactMissing(Exception):
@@ -61,10 +62,13 @@ class ContactCheck:
 
         Raises `DependencyFailed` if a register gave no answer. Source: spec 05, 7.
         """
-        return forecast(order, await self._contacts(order)) if needs_look_up(order) else None
+        if not needs_look_up(order):
+            return None
+        contacts = await self._contacts(order)
+        return await asyncio.to_thread(forecast, order, contacts) if _is_large(order) else forecast(order, contacts)
 
     async def _contacts(self, order: Order) -> Contacts:
-        if len(order.recipients) > MOST_SHARED_RECIPIENTS:
+        if _is_large(order):
             (contacts,) = await self._look_up([order])
         else:
             contacts = await self._look_ups.submit(order)
@@ -75,6 +79,10 @@ class ContactCheck:
     async def _look_up(self, orders: Sequence[Order]) -> list[Contacts | DependencyFailed]:
         contacts = await resolve(orders, self._platform, registration=True)
         return [contacts[order.id] for order in orders]
+
+
+def _is_large(order: Order) -> bool:
+    return len(order.recipients) > MOST_SHARED_RECIPIENTS
 
 
 def needs_contact_check(chain: OrderChain) -> bool:
