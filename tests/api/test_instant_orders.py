@@ -42,6 +42,11 @@ async def instant(database_url: str, clock: FixedClock) -> AsyncIterator[Instant
         yield running
 
 
+async def found_by_reference(instant: InstantService, reference: str) -> int:
+    response = await instant.service.get(f"{API}/orders?sendersReference={reference}")
+    return int(response.json()["count"])
+
+
 async def test_an_sms_is_sent_during_the_request_and_answered_with_its_ids(instant: InstantService) -> None:
     request = an_instant_sms(sendersReference="login-1", seconds=90)
     response = await instant.post(SMS, request)
@@ -189,7 +194,9 @@ async def test_an_sms_that_was_not_taken_leaves_nothing_and_may_be_repeated(
     assert response.status_code == 503
     assert (response.json()["code"], response.json()["status"]) == ("NOT-00004", 503)
     assert (await instant.stored(), await instant.reservations()) == ([], 0)
+    assert await found_by_reference(instant, "r-1") == 0
     assert (await instant.post(SMS, request)).status_code == 201
+    assert await found_by_reference(instant, "r-1") == 1
     assert len(instant.gateway.requests) == 2
 
 

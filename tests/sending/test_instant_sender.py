@@ -16,11 +16,15 @@ from altinn_notifications.sending.instant import CALL_LEASE, RESERVATION_LEASE, 
 from altinn_notifications.sending.instant_recovery import resolve_ended
 from altinn_notifications.sending.termination import terminate_expired
 from altinn_notifications.settings import Settings
+from support.gateway_peer import GatewayPeer
 from support.instant import STORED, an_instant_message
 from support.lanes import a_lane, drain
 from support.orders import feed_of, kinds_of, log_of
+from support.platform_peer import running_peer
 from support.providers import ScriptedProvider
 from support.rows import StoredReport, insert
+from support.running_worker import running_worker
+from support.smtp_peer import SmtpPeer
 from support.times import MINUTE, NOON, SECOND
 from support.waiting import until
 
@@ -158,6 +162,22 @@ async def test_recovery_resolves_more_than_one_batch(db: Database, monkeypatch: 
     assert await resolve_ended(db, now=NOON) == 4
     assert await resolve_ended(db, now=NOON + CALL_LEASE) == 1
     assert len(await stored(db)) == 1
+
+
+async def test_a_worker_resolves_what_a_dead_process_left(db: Database, database_url: str, clock: FixedClock) -> None:
+    message = an_instant_message()
+    await reserve(db, message)
+    await begin(db, message)
+    clock.turn(CALL_LEASE)
+    async with (
+        running_peer() as platform,
+        SmtpPeer() as smtp,
+        GatewayPeer() as gateway,
+        running_worker(database_url, clock, platform=platform, smtp=smtp, gateway=gateway),
+    ):
+        await until(lambda: stored(db), "the order is visible")
+    assert (smtp.mails, gateway.requests) == ([], [])
+    assert not await is_reserved(db, message)
 
 
 async def test_an_outcome_that_comes_after_recovery_is_still_stored(db: Database, clock: FixedClock) -> None:

@@ -91,6 +91,7 @@ class InstantSender:
             _, late = await asyncio.wait(self._begun, timeout=DISPATCH_SECONDS)
             for task in late:
                 task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Do `work` even if nobody waits for it any more."""
