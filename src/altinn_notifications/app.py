@@ -112,7 +112,7 @@ def routes(services: Services) -> list[Route]:
         *reports.ROUTES,
     ]
     general = services.settings.general
-    if general.environment is not Environment.PRODUCTION:
+    if general.environment is Environment.LOCAL:
         served += clock_endpoints.ROUTES
     return served + (documentation_routes(served, general.base_uri) if general.openapi else [])
 

@@ -122,8 +122,11 @@ async def test_a_clock_that_is_not_made_for_it_cannot_be_turned(database_url: st
         assert await statuses(service) == [404, 404]
 
 
-async def test_production_has_no_such_endpoint(database_url: str, clock: FixedClock) -> None:
-    general = GeneralSettings(environment=Environment.PRODUCTION, base_uri="https://platform.altinn.no", console=False)
+@pytest.mark.parametrize("environment", [Environment.PRODUCTION, Environment.TEST])
+async def test_only_the_local_environment_has_such_an_endpoint(
+    database_url: str, clock: FixedClock, environment: Environment
+) -> None:
+    general = GeneralSettings(environment=environment, base_uri="https://platform.altinn.no", console=False)
     secure = AuthenticationSettings(openid_base_url="https://platform.altinn.no/openid/", certificate_url=None)
     running = running_service(database_url, TurnableClock(clock), general=general, authentication=secure)
     async with running as service:

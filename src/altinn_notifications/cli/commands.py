@@ -204,7 +204,7 @@ def _serve(settings: Settings, serve: Serve) -> None:
 
 def _clock(settings: Settings) -> Clock:
     machine = SystemClock()
-    return machine if settings.general.environment is Environment.PRODUCTION else TurnableClock(machine)
+    return TurnableClock(machine) if settings.general.environment is Environment.LOCAL else machine
 
 
 def _send(message: send.Message, *, org: str, wait: bool) -> None:

@@ -190,8 +190,8 @@ def _announcement(history: History, words: Words) -> str:
 def _results(history: History) -> list[tuple[Words, int]]:
     if history.message_count < 2:  # noqa: PLR2004 - one message speaks for itself
         return []
-    counts: dict[Words, int] = {}
+    counts: dict[str, tuple[Words, int]] = {}  # by title: what it means for an email or an SMS is not shown here
     for (channel, result), number in sorted(history.results.items()):
         words = result_words(channel, result)
-        counts[words] = counts.get(words, 0) + number
-    return sorted(counts.items(), key=lambda item: -item[1])
+        counts[words.title] = (words, counts.get(words.title, (words, 0))[1] + number)
+    return sorted(counts.values(), key=lambda item: -item[1])
