@@ -99,7 +99,9 @@ def test_the_simulator_refuses_production(command: Command) -> None:
 def test_send_without_a_service_says_how_to_start_one(command: Command) -> None:
     result = command("send", "email", "kari@epost.example", simulator_port="1")
     assert result.returncode == 1
-    assert "http://localhost:1/ does not answer (ConnectError). Is it running? `altinn-notifications run`" in result.stderr
+    assert (
+        "http://localhost:1/ does not answer (ConnectError). Is it running? `altinn-notifications run`" in result.stderr
+    )
 
 
 def test_settings_are_listed_with_their_meaning(command: Command) -> None:

@@ -50,7 +50,7 @@ def texts(count: int) -> list[Order]:
 
 async def all_complete(db: Database) -> None:
     async def finished() -> bool:
-        return await db.fetchval(UNFINISHED) == 0
+        return bool(await db.fetchval(UNFINISHED) == 0)
 
     await until(finished, "every order is completed", seconds=120)
 
