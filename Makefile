@@ -23,7 +23,7 @@ check: $(VENV)/.development ## Check style and types
 	$(PYTHON_IN_VENV) -m ruff format --check
 	$(PYTHON_IN_VENV) -m mypy
 
-bench: $(VENV)/.development ## Measure, and print the numbers that docs/capacity.md quotes
+bench: $(VENV)/.development ## Measure, and print the numbers that docs/performance.md quotes
 	$(PYTHON_IN_VENV) -m bench
 
 lock: $(VENV)/.runtime ## Write the lock files anew from pyproject.toml

@@ -142,6 +142,8 @@ async def all_stored(system: System) -> None:
     connection = await asyncpg.connect(system.database_url)
     while await connection.fetchval(UNSTORED) and time.monotonic() < deadline:  # noqa: ASYNC110 - another process's work
         await asyncio.sleep(0.1)
+    if unstored := await connection.fetchval(UNSTORED):
+        print(f"{unstored} outcomes were not stored within a minute; the figures that follow leave them out.")
     await connection.close()
 
 
