@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,15 @@ def test_a_lock_file_holds_versions_and_hashes_and_no_addresses(name: str) -> No
     assert not re.search(r"^-", text, re.MULTILINE)
     requirements = re.split(r"\n(?=\S)", text.strip())
     assert all(re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+ .*\\\n    --hash=sha256:", text) for text in requirements)
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    runtime = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
+    wanted = dict(zip(LOCKS, (runtime, project["project"]["optional-dependencies"]["dev"]), strict=True))
+    for lock, requirements in wanted.items():
+        locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+        assert {re.split(r"[\[>=<~! ;]", name)[0] for name in requirements} - locked == set()
 
 
 def test_both_lock_files_agree_on_every_version() -> None:
