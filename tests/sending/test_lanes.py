@@ -235,6 +235,26 @@ async def test_a_call_that_was_open_when_its_worker_died_is_marked_before_it_is_
     assert await kinds_of(db, order.id) == ["order-processed", "send-unknown", "send-accepted"]
 
 
+async def test_mail_whose_workers_died_one_after_the_other_keeps_the_operation_id_of_the_open_call(
+    db: Database, clock: FixedClock
+) -> None:
+    await processed(db, clock, an_order())
+    dead = await killed_during_a_call(db, clock, "smtp", lane="email")
+    for _ in range(2):
+        clock.turn(5 * MINUTE)
+        ((_, mail, _),) = await a_lane(db, clock, ScriptedProvider("smtp")).claim()
+        assert mail.operation_id == dead.sent[0].operation_id
+
+
+async def test_nothing_is_claimed_while_its_provider_pauses(db: Database, clock: FixedClock) -> None:
+    await processed(db, clock, an_order(), an_order(), an_sms_order())
+    await drain(a_lane(db, clock, ScriptedProvider("smtp", [BUSY, DOWN]), concurrency=1))
+    clock.turn(MINUTE)
+    await drain(a_lane(db, clock, ScriptedProvider("smtp", [DOWN, DOWN]), concurrency=2))
+    assert await a_lane(db, clock, ScriptedProvider("smtp")).claim() == []
+    assert len(await a_lane(db, clock, ScriptedProvider("link"), "sms-anytime").claim()) == 1
+
+
 async def test_a_claim_without_an_open_call_is_repeated_without_a_mark(db: Database, clock: FixedClock) -> None:
     order = an_order()
     await processed(db, clock, order)

@@ -22,11 +22,13 @@ OWNERS_WITH_NEW: Final = """
     )
     SELECT creator FROM owners WHERE creator IS NOT NULL"""
 
+# A pause is looked at by the claim itself: a message that came back because of it is never taken without it.
 CLAIM_NEW: Final = """
     WITH due AS MATERIALIZED (
         SELECT d.* FROM unnest($2::text[]) AS owner (creator) CROSS JOIN LATERAL (
             SELECT s.notification_id FROM notification_states s
             WHERE s.result = 'New' AND s.lane = $1 AND s.creator = owner.creator AND s.expiry >= $3
+                AND NOT EXISTS (SELECT FROM provider_pauses p WHERE p.provider = $7 AND p.paused_until > $3)
             ORDER BY s.notification_id LIMIT $4 FOR UPDATE SKIP LOCKED) d
     )
     UPDATE notification_states s SET result = 'Sending', result_time = $3, claim_count = s.claim_count + 1,
@@ -39,6 +41,7 @@ CLAIM_WAKING: Final = """
     WITH due AS MATERIALIZED (
         SELECT s.notification_id, s.wake_at FROM notification_states s
         WHERE s.result = 'Sending' AND s.lane = $1 AND s.wake_at <= $2 AND s.expiry >= $2
+            AND NOT EXISTS (SELECT FROM provider_pauses p WHERE p.provider = $6 AND p.paused_until > $2)
         ORDER BY s.wake_at LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE notification_states s SET claim_count = s.claim_count + 1, claimed_by = $4, wake_at = $5
@@ -95,18 +98,27 @@ async def owners_with_new(db: Database, lane: str) -> list[str]:
 
 
 async def claim_batch(  # noqa: PLR0913 - what a claim is made of
-    connection: Connection, lane: str, owners: list[str], *, now: datetime, limit: int, until: datetime, worker: int
+    connection: Connection,
+    lane: str,
+    owners: list[str],
+    *,
+    now: datetime,
+    limit: int,
+    until: datetime,
+    worker: int,
+    provider: str,
 ) -> list[UUID]:
     """Claim what waits again and what is new, about `limit` in all, the same share of the new for every owner.
 
-    `until` is when the lease ends. Rows that somebody else holds are passed over. Runs in the caller's transaction.
+    `until` is when the lease ends. Rows that somebody else holds are passed over, and while `provider` pauses there is
+    nothing to claim. Runs in the caller's transaction.
     """
-    waking = await connection.fetch(CLAIM_WAKING, lane, now, limit, worker, until)
+    waking = await connection.fetch(CLAIM_WAKING, lane, now, limit, worker, until, provider)
     room = limit - len(waking)
     if not owners or room <= 0:
         return [row["notification_id"] for row in waking]
     share = -(-room // len(owners))
-    new = await connection.fetch(CLAIM_NEW, lane, owners, now, share, worker, until)
+    new = await connection.fetch(CLAIM_NEW, lane, owners, now, share, worker, until, provider)
     return [row["notification_id"] for row in (*waking, *new)]
 
 

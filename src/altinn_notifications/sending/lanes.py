@@ -156,6 +156,7 @@ class Lane(Generic[Message]):
                 limit=self.settings.batch_size,
                 until=now + self.settings.lease,
                 worker=self._worker,
+                provider=self._provider.name,
             )
             if not ids:
                 return []
