@@ -38,6 +38,7 @@ SMS_REPORTS = "/notifications/sms/api/v1/reports"
 REPORT_USER = ("gateway", "report-password")
 START_SECONDS = 30
 REPORTS_AT_ONCE = 200
+LAST_WORDS = 5000
 OPERATION_ID = re.compile(rb"^X-Notification-Operation-Id: (\S+)\r$", re.MULTILINE)
 MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)\r$", re.MULTILINE)
 REPORT = "<MSG><ID>{0}</ID><REF>{1}</REF><RCV>{2}</RCV><STATE>DELIVRD</STATE></MSG>"
@@ -132,6 +133,8 @@ class Deployment:
         for process in self.processes:
             with suppress(ProcessLookupError):
                 await process.kill()
+        if error is not None:
+            error.add_note(f"The last that was logged:\n{self.logs[-LAST_WORDS:]}")
         await self.http.aclose()
 
     @property
