@@ -33,6 +33,7 @@ async def measure(system: System, count: int, only: list[str]) -> list[Figure]:
         "idle": lambda: measures.idle_latency(system),
         "end-to-end": lambda: measures.end_to_end(system, count),
         "stages": lambda: measures.stages(system, count),
+        "persons": lambda: measures.persons(system),
     }
     figures: list[Figure] = []
     for name, part in parts.items():
@@ -61,7 +62,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the service on this machine.")
     parser.add_argument("--count", type=int, default=20_000, help="messages of the end-to-end measurement")
     parser.add_argument(
-        "--only", action="append", default=[], help="a part: registrations, offered, idle, end-to-end, stages"
+        "--only", action="append", default=[], help="a part: registrations, offered, idle, end-to-end, stages, persons"
     )
     arguments = parser.parse_args()
     asyncio.run(main(arguments.count, arguments.only))

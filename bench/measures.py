@@ -13,6 +13,7 @@ from altinn_notifications.clock import SystemClock
 from altinn_notifications.database.pool import Database
 from altinn_notifications.database.wakeups import DUE_ORDERS, Wakeups
 from altinn_notifications.orders import storage
+from bench.children import Child
 from bench.figures import MEGABYTE, Figure, Measurement
 from bench.orders import chain
 from bench.system import bare_api
@@ -27,6 +28,8 @@ OFFERED_SECONDS: Final = 10.0
 IDLE_ORDERS: Final = 100
 IDLE_GAP_SECONDS: Final = 0.1
 REGISTERED_AT_ONCE: Final = 250
+PERSONS: Final = 100_000
+PERSONS_A_CALL: Final = 1000
 LEAD_SECONDS: Final = 2.0
 REGISTERED_PER_SECOND: Final = 4000
 LONGEST_SECONDS: Final = 60.0
@@ -178,6 +181,22 @@ async def stages(system: System, count: int) -> list[Figure]:
         Figure("orders processed", rates["processing"], "/s", rates["copy"], "COPY of the notifications"),
         Figure("reports taken in, 64 at a time", rates["intake"], "/s", rates["bare intake"], "INSERT of 64"),
         Figure("reports matched", rates["matching"], "/s", rates["bare match"], "UPDATE of 500 by reference"),
+    ]
+
+
+async def persons(system: System) -> list[Figure]:
+    """Orders to distinct persons, looked up in a Profile in another process."""
+    peer = await Child.start("profile", "bench.profile_peer", environment=system.environment, folder=system.folder)
+    try:
+        plan = {"database_url": await system.new_database("persons"), "count": PERSONS}
+        result = await system.run("persons", profile_port=await peer.answer(), **plan)
+        look_ups = await peer.ask()
+    finally:
+        await peer.stop()
+    return [
+        Figure(f"orders to {PERSONS:,} persons processed", result["rate"], "/s", aim="3,000 /s"),
+        Figure("... with look-ups in Profile", look_ups, "calls", PERSONS / PERSONS_A_CALL, "1,000 persons a call"),
+        Figure("... with memory of", result["memory"] / MEGABYTE, "MB"),
     ]
 
 

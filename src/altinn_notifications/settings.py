@@ -94,7 +94,7 @@ class NotificationSettings(Group):
     sms_publish_batch_size: PositiveInt = Field(500, description="SMS claimed at once")
     email_publish_concurrency: PositiveInt = Field(64, description="emails handed over at the same time, per worker")
     sms_publish_concurrency: PositiveInt = Field(64, description="SMS handed over at the same time, per worker")
-    past_due_orders_batch_size: PositiveInt = Field(500, description="orders claimed at once")
+    past_due_orders_batch_size: PositiveInt = Field(1000, description="orders claimed at once")
     past_due_orders_retry_delay_ms: PositiveInt = Field(60_000, description="wait after a failed look-up or condition")
     processing_error_retry_seconds: PositiveInt = Field(1800, description="wait after an error nobody foresaw")
     claim_lease_seconds: PositiveInt = Field(300, description="after this a dead worker's claim is free again")
