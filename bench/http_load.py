@@ -98,7 +98,8 @@ class Load:
         for connection in connections:
             connection.close()
         measured = Measurement.of(self._latencies, self._plan["seconds"])
-        return {"measurement": asdict(measured), "started": self._started[-LISTED:], "wrong": self._wrong}
+        listed = self._started[-LISTED:]
+        return {"measurement": asdict(measured), "sent": next(self._numbers), "started": listed, "wrong": self._wrong}
 
     async def _keep_busy(self, connections: list[Connection]) -> None:
         for connection in connections:

@@ -130,13 +130,14 @@ async def campaign(system: System, count: int, workers: int) -> float:
     return count / float((last - starts).total_seconds())
 
 
-async def all_arrived(system: System, count: int) -> None:
-    """Wait until `count` mails have arrived, or a minute long nothing more comes."""
-    arrived, patient_until = 0, time.monotonic() + LONGEST_SECONDS
-    while arrived < count and time.monotonic() < patient_until:
+async def all_arrived(system: System, count: int) -> list[float]:
+    """When mails arrived: those of now until `count` have, or for a minute nothing more comes."""
+    arrivals, patient_until = list[float](), time.monotonic() + LONGEST_SECONDS
+    while len(arrivals) < count and time.monotonic() < patient_until:
         await asyncio.sleep(0.2)
-        if new := len(await system.mails()):
-            arrived, patient_until = arrived + new, time.monotonic() + LONGEST_SECONDS
+        if new := await system.mails():
+            arrivals, patient_until = arrivals + new, time.monotonic() + LONGEST_SECONDS
+    return arrivals
 
 
 async def all_stored(system: System) -> None:
@@ -160,9 +161,10 @@ async def idle_latency(system: System) -> list[Figure]:
         }
         await system.mails()
         result = await system.load(port=system.api_port, **load)
+        arrivals = await all_arrived(system, result["sent"])
         await all_stored(system)
-        arrivals = (await system.mails())[-len(result["started"]) :]
-    took = [arrival - sent for sent, arrival in zip(result["started"], arrivals, strict=True)]
+    pairs = zip(sorted(result["started"], reverse=True), sorted(arrivals, reverse=True), strict=False)
+    took = [arrival - sent for sent, arrival in pairs]
     ours = Measurement.of(took, sum(took))
     plan = {"port": sink_port(system), "connections": 1, "count": IDLE_ORDERS, "library": False}
     bare = measurement(await system.run("smtp_load", **plan))
