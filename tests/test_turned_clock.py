@@ -35,9 +35,11 @@ def test_a_turned_clock_is_ahead_of_its_machine(clock: FixedClock) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "kind"),
-    [("production", SystemClock), ("test", TurnableClock), ("local", TurnableClock)],
+    [("production", SystemClock), ("test", SystemClock), ("local", TurnableClock)],
 )
-def test_no_process_has_a_clock_that_can_be_turned_in_production(environment: str, kind: type[Clock]) -> None:
+def test_only_in_the_local_environment_processes_have_a_clock_that_can_be_turned(
+    environment: str, kind: type[Clock]
+) -> None:
     general = GeneralSettings(environment=Environment(environment))
     assert type(_clock(Settings(general=general))) is kind
 
