@@ -48,7 +48,7 @@ class OurProcess:
     """One `altinn-notifications` process. What it logs is kept, also over its restarts."""
 
     def __init__(self, command: str, environment: Mapping[str, str], folder: Path) -> None:
-        self._command = command
+        self.command = command
         self._environment = environment
         self._log = folder / f"{command}-{uuid4().hex}.log"
         self._process: Process | None = None
@@ -58,11 +58,16 @@ class OurProcess:
         """Everything it has logged."""
         return self._log.read_text()
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self._process.returncode if self._process is not None else None
+
     async def start(self) -> None:
         """Start it, after its end once more."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "altinn_notifications", self._command),
+                *(sys.executable, "-P", "-m", "altinn_notifications", self.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -130,11 +135,11 @@ class Deployment:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self.processes:
-            with suppress(ProcessLookupError):
-                await process.kill()
         if error is not None:
-            error.add_note(f"The last that was logged:\n{self.logs[-LAST_WORDS:]}")
+            states = ", ".join(f"{process.command}: {process.exit_code}" for process in self.processes)
+            error.add_note(f"Exit codes: {states}. The last that was logged:\n{self.logs[-LAST_WORDS:]}")
+        for process in self.processes:
+            await process.kill()
         await self.http.aclose()
 
     @property
