@@ -156,7 +156,7 @@ async def test_a_message_above_our_own_limit_is_too_large(peer: SmtpPeer) -> Non
 
 
 @pytest.mark.parametrize(("offer", "accepted"), [("SIZE 900", False), ("SIZE 0", True), ("SIZE", True)])
-async def test_a_message_above_the_servers_limit_is_too_large(offer: str, accepted: bool) -> None:  # noqa: FBT001
+async def test_a_message_above_the_servers_limit_is_too_large(offer: str, accepted: bool) -> None:  # noqa: FBT001 - one row of the table
     async with SmtpPeer(extensions=(offer,)) as peer, provider_for(peer) as provider:
         outcome = await provider.send(an_email(body="a" * 800))
     if accepted:
@@ -402,7 +402,7 @@ async def test_a_user_name_makes_us_authenticate() -> None:
     ("answer", "misconfigured"),
     [("535 5.7.8 bad credentials", True), ("454 4.7.0 Temporary authentication failure", False), ("530 no", True)],
 )
-async def test_a_wrong_password_is_nobodys_bounce(answer: str, misconfigured: bool) -> None:  # noqa: FBT001
+async def test_a_wrong_password_is_nobodys_bounce(answer: str, misconfigured: bool) -> None:  # noqa: FBT001 - one row of the table
     async with SmtpPeer(extensions=("AUTH PLAIN",)) as peer:
         peer.always("AUTH", answer)
         async with provider_for(peer, smtp_username="altinn", smtp_password="feil") as provider:

@@ -67,7 +67,7 @@ def test_only_354_lets_the_content_follow() -> None:
         ("538 5.7.11 encryption required", True),
     ],
 )
-def test_before_the_mail_nothing_is_the_recipients_fault(answer: str, misconfigured: bool) -> None:  # noqa: FBT001
+def test_before_the_mail_nothing_is_the_recipients_fault(answer: str, misconfigured: bool) -> None:  # noqa: FBT001 - one row of the table
     found = outcome(SESSION, answer)
     assert isinstance(found, Deferred)
     assert (found.scope, found.misconfigured) == (PROVIDER, misconfigured)

@@ -23,7 +23,7 @@ from altinn_notifications.platform.check_digits import is_identity_number, is_or
         ("", False),
     ],
 )
-def test_identity_numbers_of_every_variant_have_two_check_digits(number: str, right: bool) -> None:  # noqa: FBT001
+def test_identity_numbers_of_every_variant_have_two_check_digits(number: str, right: bool) -> None:  # noqa: FBT001 - one row of the table
     assert is_identity_number(number) is right
 
 
@@ -53,7 +53,7 @@ def _right_numbers(base: str) -> list[str]:
         ("31990024x", False),
     ],
 )
-def test_organisation_numbers_have_one_check_digit(number: str, right: bool) -> None:  # noqa: FBT001
+def test_organisation_numbers_have_one_check_digit(number: str, right: bool) -> None:  # noqa: FBT001 - one row of the table
     assert is_organization_number(number) is right
 
 

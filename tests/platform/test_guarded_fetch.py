@@ -60,7 +60,7 @@ HERE = ("127.0.0.1",)
         ("2001::1", False),
     ],
 )
-def test_only_addresses_of_the_internet_are_public(address: str, public: bool) -> None:  # noqa: FBT001
+def test_only_addresses_of_the_internet_are_public(address: str, public: bool) -> None:  # noqa: FBT001 - one row of the table
     assert is_public(ip_address(address)) is public
 
 

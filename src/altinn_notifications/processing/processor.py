@@ -127,10 +127,12 @@ class Processor:
 
     async def _start(self, batch: Sequence[_Work]) -> None:
         late = [work for work in batch if self._is_past_deadline(work)]
-        live = [work for work in batch if work not in late]
+        ending = {work.order.id for work in late}  # asked once, for the clock goes on
+        live = [work for work in batch if work.order.id not in ending]
         asking = [work for work in live if work.order.condition_endpoint]
-        looking = [work for work in live if work not in asking and needs_look_up(work.order)]
-        direct = [work for work in live if work not in asking and work not in looking]
+        unconditional = [work for work in live if not work.order.condition_endpoint]
+        looking = [work for work in unconditional if needs_look_up(work.order)]
+        direct = [work for work in unconditional if not needs_look_up(work.order)]
         now = self._clock.now()
         closed = [results.closed(work.order, work.claim, self._deadline(work.order), now) for work in late]
         await self._store([*closed, *(self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct)])
@@ -172,7 +174,7 @@ class Processor:
     async def _process_passed(self, batch: Sequence[_Work]) -> list[None]:
         direct = [work for work in batch if not needs_look_up(work.order)]
         await self._store([self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct])
-        await self._look_up([work for work in batch if work not in direct])
+        await self._look_up([work for work in batch if needs_look_up(work.order)])
         return [None] * len(batch)
 
     async def _look_up(self, batch: Sequence[_Work]) -> None:
@@ -192,7 +194,7 @@ class Processor:
             if isinstance(answer, DependencyFailed):
                 return results.dependency_failed(work.order, work.claim, answer, self._clock.now(), self._retry_delay)
         assert not isinstance(contacts, DependencyFailed)  # noqa: S101 - told apart above, for the type checker
-        assert not isinstance(names, DependencyFailed)  # noqa: S101
+        assert not isinstance(names, DependencyFailed)  # noqa: S101 - as above
         return self._drafted(work, contacts, names or NO_NAMES)
 
     async def _release(self, batch: Sequence[_Work], outcomes: Sequence[Result]) -> None:
