@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from altinn_notifications.database.pool import Database
 
 BUSY = Deferred(Scope.MESSAGE, "450 try later")
-HOLDERS = "SELECT count(*) = $3 FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND granted"
-HANG_UP = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2"
+HELD = """
+    FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND granted
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""  # the server is shared with tests that run at the same time, and their workers have the same numbers
+HOLDERS = "SELECT count(*) = $3 " + HELD
+HANG_UP = "SELECT pg_terminate_backend(pid) " + HELD
 WORKERS = "SELECT number FROM workers ORDER BY number"
 
 
