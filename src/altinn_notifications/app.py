@@ -20,8 +20,7 @@ from altinn_notifications.api.first_generation import orders, reads, status
 from altinn_notifications.api.openapi import documentation_routes
 from altinn_notifications.api.router import ApiApp
 from altinn_notifications.authentication.authenticator import Authenticator
-from altinn_notifications.channels.email.smtp import SmtpProvider
-from altinn_notifications.channels.sms.link import LinkProvider
+from altinn_notifications.channels.providers import email_providers, sms_providers
 from altinn_notifications.clock import unturned
 from altinn_notifications.console.pages import create_console
 from altinn_notifications.database.pool import Database
@@ -78,9 +77,9 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         await stack.enter_async_context(following(clock, db, wakeups, listens=True))
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
-        email, sms = SmtpProvider(settings.email, clock), LinkProvider(settings.sms)
-        stack.push_async_callback(email.close)
-        stack.push_async_callback(sms.close)
+        email, sms = email_providers(settings, clock), sms_providers(settings)
+        for close in [provider.close for provider in email] + [provider.close for provider in sms]:
+            stack.push_async_callback(close)
         instant = InstantSender(db, clock, settings, email=email, sms=sms)
         stack.push_async_callback(instant.close)
         yield Services(

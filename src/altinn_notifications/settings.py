@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -20,6 +20,16 @@ class Environment(StrEnum):
     LOCAL = "local"
     TEST = "test"
     PRODUCTION = "production"
+
+
+Names = TypeVar("Names", bound=tuple[str, ...])
+
+
+def _each_once(names: Names) -> Names:
+    if len(set(names)) < len(names):
+        msg = "the same name stands there twice"
+        raise ValueError(msg)
+    return names
 
 
 class Group(BaseSettings):
@@ -128,6 +138,9 @@ class EmailSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_EMAIL_", frozen=True, extra="forbid")
 
+    providers: Annotated[tuple[Literal["smtp"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)] = (
+        Field(("smtp",), description="who carries email, the preferred one first (comma-separated)")
+    )
     smtp_host: str = Field("localhost", description="relay that takes our mail")
     smtp_port: PositiveInt = Field(5125, description="its port; 587 at most relays")
     smtp_tls: Literal["none", "starttls", "tls"] = Field("none", description="how the connection is secured")
@@ -151,7 +164,7 @@ class EmailSettings(Group):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        return _texts(values, "message_retry_seconds")
+        return _texts(_texts(values, "providers"), "message_retry_seconds")
 
 
 class SmsSettings(Group):
@@ -159,6 +172,9 @@ class SmsSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_SMS_", frozen=True, extra="forbid")
 
+    providers: Annotated[tuple[Literal["link"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)] = (
+        Field(("link",), description="who carries SMS, the preferred one first (comma-separated)")
+    )
     gateway_endpoint: str = Field("http://localhost:5101/sms/gateway", description="LINK Mobility's XML gateway")
     gateway_username: str = Field("", description="account at the gateway")
     gateway_password: SecretStr = Field(SecretStr(""), description="its password")
@@ -173,7 +189,7 @@ class SmsSettings(Group):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        return _texts(values, "gateway_retry_seconds")
+        return _texts(_texts(values, "providers"), "gateway_retry_seconds")
 
 
 class PlatformSettings(Group):

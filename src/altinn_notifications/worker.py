@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from prometheus_client import start_http_server
 
-from altinn_notifications.channels.email.smtp import SmtpProvider
-from altinn_notifications.channels.sms.link import LinkProvider
+from altinn_notifications.channels.providers import email_providers, sms_providers
 from altinn_notifications.database.pool import Database, DatabaseUnavailable
 from altinn_notifications.database.turned_clock import following
 from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REPORTS, TIME, Wakeups
@@ -30,7 +29,7 @@ from altinn_notifications.sending.termination import settle_silent_mail, termina
 from altinn_notifications.tracking.feed import delete_old_entries, publish
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
 
     from altinn_notifications.channels.protocol import EmailProvider, SmsProvider
@@ -60,8 +59,8 @@ class Worker:
         wakeups: Wakeups,
         settings: Settings,
         *,
-        email: EmailProvider,
-        sms: SmsProvider,
+        email: Sequence[EmailProvider],
+        sms: Sequence[SmsProvider],
         platform: Platform,
     ) -> None:
         self._db = db
@@ -183,8 +182,8 @@ class Worker:
         notification = self._settings.notification
         attempts = Attempts(self._db, self._clock)
         lease = timedelta(seconds=notification.claim_lease_seconds)
-        mail = (self._email, outgoing_email, mail_policy(self._settings))
-        text = (self._sms, outgoing_sms, sms_policy(self._settings))
+        mail = (self._email[0], outgoing_email, mail_policy(self._settings))
+        text = (self._sms[0], outgoing_sms, sms_policy(self._settings))
         plans: list[tuple[str, int, int, tuple[Any, Any, RetryPolicy]]] = [
             ("email", notification.email_publish_batch_size, notification.email_publish_concurrency, mail),
             ("sms-anytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
@@ -212,9 +211,9 @@ async def build_worker(settings: Settings, clock: Clock, db_url: str) -> AsyncIt
     async with AsyncExitStack() as stack:
         db = await Database.connect(db_url, pool_size=settings.database.pool_size)
         stack.push_async_callback(db.close)
-        email, sms = SmtpProvider(settings.email, clock), LinkProvider(settings.sms)
-        stack.push_async_callback(email.close)
-        stack.push_async_callback(sms.close)
+        email, sms = email_providers(settings, clock), sms_providers(settings)
+        for close in [provider.close for provider in email] + [provider.close for provider in sms]:
+            stack.push_async_callback(close)
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
         wakeups = Wakeups(db)

@@ -48,7 +48,7 @@ def a_sender(db: Database, clock: FixedClock, *outcomes: Any, hang: asyncio.Even
     """A sender and the provider of both its channels."""
     provider = ScriptedProvider("link", outcomes)
     provider.hang = hang
-    return InstantSender(db, clock, Settings(), email=provider, sms=provider), provider
+    return InstantSender(db, clock, Settings(), email=[provider], sms=[provider]), provider
 
 
 async def send(sender: InstantSender, message: InstantMessage) -> tuple[Receipt, bool]:

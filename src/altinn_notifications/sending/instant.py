@@ -56,11 +56,17 @@ class InstantSender:
     """Sends instant messages. What it has begun it finishes, whether or not somebody still waits for the answer."""
 
     def __init__(
-        self, db: Database, clock: Clock, settings: Settings, *, email: EmailProvider, sms: SmsProvider
+        self,
+        db: Database,
+        clock: Clock,
+        settings: Settings,
+        *,
+        email: Sequence[EmailProvider],
+        sms: Sequence[SmsProvider],
     ) -> None:
         self._db = db
         self._clock = clock
-        self._providers: dict[Channel, Provider[Any]] = {Channel.EMAIL: email, Channel.SMS: sms}
+        self._providers: dict[Channel, Provider[Any]] = {Channel.EMAIL: email[0], Channel.SMS: sms[0]}
         self._policies = {Channel.EMAIL: mail_policy(settings), Channel.SMS: sms_policy(settings)}
         self._attempts = Attempts(db, clock)
         self._reserving: Grouped[InstantMessage, bool] = Grouped(self._reserve_group, limit=100, writers=2)
