@@ -89,6 +89,10 @@ class AuthenticationSettings(Group):
         "http://localhost:5101/sim/keys/", description="where the same files are fetched over HTTP; unset: nowhere"
     )
     certificate_cache_seconds: PositiveInt = Field(3600, description="how long a certificate is remembered")
+    metrics_api_key: SecretStr | None = Field(None, description="key of the metrics files; unset: nobody gets them")
+    end_user_scope: str = Field(
+        "altinn:portal/enduser", min_length=1, description="scope of persons who may read the log of a dialog"
+    )
 
 
 class NotificationSettings(Group):

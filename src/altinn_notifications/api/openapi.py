@@ -13,8 +13,17 @@ from starlette.responses import Response
 import altinn_notifications
 from altinn_notifications.api.contract import Given, Nested, NestedList, contract_of
 from altinn_notifications.api.operations import PROBLEM, VALIDATION_PROBLEM, Answer, Operation
-from altinn_notifications.api.problems import JSON_TYPE, PROBLEM_TYPE, to_json
-from altinn_notifications.api.router import Request, Route
+from altinn_notifications.api.problems import (
+    CODES,
+    JSON_TYPE,
+    PROBLEM_TYPE,
+    Problem,
+    coded_problem,
+    plain_problem,
+    to_json,
+    validation_problem,
+)
+from altinn_notifications.api.router import HELP_PATH, Request, Route
 from altinn_notifications.api.scalars import Enumeration, Text
 from altinn_notifications.authentication.policies import Policy
 
@@ -32,13 +41,21 @@ PUBLIC_SERVERS: Final = (
 _SECURITY_SCHEMES: Final = {
     "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "platformAccessToken": {"type": "apiKey", "in": "header", "name": "PlatformAccessToken"},
+    "metricsKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 _SECURITY: Final[dict[Policy, list[dict[str, list[str]]]]] = {
     Policy.CREATE: [{"bearerAuth": []}, {"platformAccessToken": []}],
     Policy.COMPOSED: [{"bearerAuth": []}],
     Policy.SUPPORT: [{"bearerAuth": []}],
+    Policy.END_USER: [{"bearerAuth": []}],
+    Policy.METRICS_KEY: [{"metricsKey": []}],
 }
-_TRACE_ID: Final = {"type": "string", "description": "Continues the request's traceparent."}
+_EVERY_PROBLEM: Final = {
+    "errorCode": {"type": "string", "description": "The name of the error: its code, or a word if it has none."},
+    "documentation": {"type": "string", "format": "uri", "description": "What the error means and what to do."},
+    "traceId": {"type": "string", "description": "Continues the request's traceparent."},
+}
+_CODE_OF_STATUS: Final = {status: code for code, (status, _) in CODES.items() if status != 404}
 _PROBLEM_SCHEMAS: Final[dict[str, Any]] = {
     "Problem": {
         "type": "object",
@@ -50,7 +67,7 @@ _PROBLEM_SCHEMAS: Final[dict[str, Any]] = {
             "status": {"type": "integer"},
             "code": {"type": "string", "description": "NOT- and five digits, for failures that have a code."},
             "statusDescription": {"type": "string"},
-            "traceId": _TRACE_ID,
+            **_EVERY_PROBLEM,
         },
     },
     "ValidationProblem": {
@@ -62,10 +79,11 @@ _PROBLEM_SCHEMAS: Final[dict[str, Any]] = {
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
-            "traceId": _TRACE_ID,
+            **_EVERY_PROBLEM,
         },
     },
 }
+_TRACE: Final = "00-5b0b7ac0a8d9a9b6b0a1d2f8b7d7c4e1-2f1a9c3b5d7e8f90-01"
 _PATH_VARIABLE: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _PAGES: Final = Environment(
     loader=PackageLoader("altinn_notifications.api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -94,7 +112,7 @@ def document(routes: Iterable[Route], base_uri: str) -> dict[str, Any]:
     for route in routes:
         if route.operation is not None:
             operations = paths.setdefault(_PATH_VARIABLE.sub(r"{\1}", route.path), {})
-            operations[route.method.lower()] = _operation(route, route.operation)
+            operations[route.method.lower()] = _operation(route, route.operation, f"{base_uri}{HELP_PATH}")
             if route.operation.request is not None:
                 _add_schemas(schemas, contract_of(route.operation.request))
     return {
@@ -110,13 +128,16 @@ def document(routes: Iterable[Route], base_uri: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, operation: Operation) -> dict[str, Any]:
+def _operation(route: Route, operation: Operation, help_page: str) -> dict[str, Any]:
     content: dict[str, Any] = {
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
         "parameters": [*_path_parameters(route.path), *operation.parameters],
-        "responses": {str(status): _answer(answer) for status, answer in sorted(_answers(route, operation).items())},
+        "responses": {
+            str(status): _answer(status, answer, help_page)
+            for status, answer in sorted(_answers(route, operation).items())
+        },
     }
     if operation.request is not None:
         examples = {name: {"value": example} for name, example in operation.examples.items()}
@@ -137,8 +158,9 @@ def _answers(route: Route, operation: Operation) -> dict[int, Answer]:
         500: Answer("Something failed that nobody foresaw."),
         503: Answer("NOT-00004: something the service needs is away for the moment; try again.", PROBLEM),
     }
-    if route.policy is not Policy.NONE:
+    if route.policy in _SECURITY:
         answers[401] = Answer("No valid credentials.")
+    if route.policy in _SECURITY and route.policy is not Policy.METRICS_KEY:
         answers[403] = Answer("The credentials do not open this endpoint, or name no organisation.")
     if operation.request is not None or operation.parameters:
         answers[400] = Answer("The request is not valid; the errors are listed by property.", VALIDATION_PROBLEM)
@@ -149,13 +171,15 @@ def _answers(route: Route, operation: Operation) -> dict[int, Answer]:
     return answers | dict(operation.answers)
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer(status: int, answer: Answer, help_page: str) -> dict[str, Any]:
     content: dict[str, Any] = {"description": answer.description}
     if answer.schema is not None:
         is_problem = answer.schema in (PROBLEM, VALIDATION_PROBLEM)
         media: dict[str, Any] = {"schema": answer.schema}
         if answer.example is not None:
             media["example"] = answer.example
+        elif is_problem:
+            media["example"] = _shown_problem(status, answer).explained(help_page, _TRACE)
         types = (JSON_TYPE, PROBLEM_TYPE) if is_problem else (JSON_TYPE,)
         content["content"] = {name.partition(";")[0]: media for name in types}
     if answer.headers:
@@ -163,6 +187,14 @@ def _answer(answer: Answer) -> dict[str, Any]:
             name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
         }
     return content
+
+
+def _shown_problem(status: int, answer: Answer) -> Problem:
+    """What an answer of this status looks like."""
+    if answer.schema == VALIDATION_PROBLEM:
+        return validation_problem({answer.example_key: ["What is wrong with it, in words that may change."]})
+    code = answer.code or _CODE_OF_STATUS.get(status)
+    return coded_problem(code) if code else plain_problem(status)
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import structlog
 
-from altinn_notifications.api.problems import empty_problem
+from altinn_notifications.api.problems import Problem, empty_problem
+from altinn_notifications.authentication.api_key import fault_of_key
 from altinn_notifications.authentication.certificates import (
     CertificateFolder,
     Certificates,
@@ -55,24 +57,35 @@ class Authenticator:
         sources = _sources(settings, KeyServer(self._http, https_only=https_only))
         certificates = Certificates(sources, settings.certificate_cache_seconds)
         self._platform_tokens = PlatformTokens(certificates, skew=settings.clock_skew_seconds)
+        self._metrics_key = settings.metrics_api_key
+        self._scopes = {Policy.END_USER: settings.end_user_scope}
 
     async def admit(self, scope: Mapping[str, Any], headers: Mapping[str, str], policy: Policy) -> Caller:
         """The caller, if `policy` lets it in.
 
         `headers` are the request's by lower-case name. Raises an empty `Problem`: 401 when nobody could be
         authenticated, 403 when somebody was but may not, 503 when keys needed for the answer could not be fetched.
-        Source: spec 11, 6.
+        The 401 of an API key names its `error`. Source: spec 11, 6.
         """
         if policy is Policy.NONE:
             return ANONYMOUS
+        if policy is Policy.METRICS_KEY:
+            return self._admit_with_key(scope, headers)
         now = self._clock.now().timestamp()
         bearer = await self._altinn_tokens.check(bearer_token(headers, self._cookie_names), now)
         platform = await self._platform_tokens.check(platform_tokens(scope, headers), now)
-        decision = decide(policy, bearer, platform)
+        decision = decide(policy, bearer, platform, scope=self._scopes.get(policy))
         if isinstance(decision, Caller):
             return decision
         _audit(scope, policy, decision, bearer, platform)
         raise empty_problem(decision.status)
+
+    def _admit_with_key(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> Caller:
+        fault = fault_of_key(scope, self._metrics_key)
+        if fault is None:
+            return ANONYMOUS
+        log.warning("api_key_refused", path=scope["path"], reason=fault.name.lower(), client=_client(scope, headers))
+        raise Problem(401, {"error": fault.value})
 
     async def close(self) -> None:
         """Close the connections to those who publish keys."""
@@ -93,6 +106,17 @@ def _demand_https(settings: AuthenticationSettings) -> None:
         address = getattr(settings, name)
         if address is not None and not address.startswith("https://"):
             raise ValueError(f"NOTIFICATIONS_AUTHENTICATION_{name.upper()} must start with https://")
+
+
+def _client(scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    """The address of who calls, as the nearest proxy tells it, and else its own. Source: spec 11, 6."""
+    forwarded = headers.get("x-forwarded-for", "").partition(",")[0].strip()
+    peer, _ = scope.get("client") or ("", 0)
+    address = forwarded or headers.get("x-real-ip", "").strip() or peer
+    try:
+        return str(ip_address(address))
+    except ValueError:  # a header may hold anything, and a log nothing that somebody made up
+        return "unknown"
 
 
 def _audit(scope: Mapping[str, Any], policy: Policy, refusal: Refusal, bearer: Bearer, platform: PlatformToken) -> None:

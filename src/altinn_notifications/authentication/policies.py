@@ -14,12 +14,16 @@ UNAUTHENTICATED, FORBIDDEN, UNAVAILABLE = 401, 403, 503
 
 
 class Policy(Enum):
-    """The policies of spec 01, 2. The value is the scope that satisfies it, if one does."""
+    """The policies of spec 01, 2. The value is the scope that satisfies it; two are satisfied by something else."""
 
-    NONE = None
+    NONE = "none"
     CREATE = "altinn:serviceowner/notifications.create"
     COMPOSED = "altinn:serviceowner/notifications.composedemail.create"
     SUPPORT = "altinn:notifications.support.admin"
+    END_USER = "altinn:portal/enduser"
+    """Unless the settings name another scope."""
+    METRICS_KEY = "apikey"
+    """The header `X-API-Key`, and no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +84,22 @@ class Refusal:
     reason: str
 
 
-def decide(policy: Policy, bearer: Bearer, platform: PlatformToken) -> Caller | Refusal:
-    """Whether these credentials satisfy `policy`, and for whom.
+def decide(policy: Policy, bearer: Bearer, platform: PlatformToken, *, scope: str | None = None) -> Caller | Refusal:
+    """Whether these credentials satisfy `policy`, and for whom. `scope` stands in for the policy's own.
 
     A credential that could not be checked matters only where it could have changed the answer. Source: spec 11, 6.
     """
     if policy is Policy.NONE:
         return ANONYMOUS
+    has_scope = (scope or policy.value) in bearer.scopes
     if policy is Policy.CREATE and platform.proof is Proof.VALID:
         return _caller(bearer, platform)
     platform_might_help = policy is Policy.CREATE and platform.proof is Proof.UNCHECKED
-    if bearer.proof is Proof.UNCHECKED or (platform_might_help and not _has_scope(bearer, policy)):
+    if bearer.proof is Proof.UNCHECKED or (platform_might_help and not has_scope):
         return Refusal(UNAVAILABLE, "keys-unavailable")
     if bearer.proof is not Proof.VALID:
         return Refusal(UNAUTHENTICATED, "not-authenticated")
-    if not _has_scope(bearer, policy):
+    if not has_scope:
         return Refusal(FORBIDDEN, "scope-missing")
     return _with_platform_token(bearer, platform)
 
@@ -110,10 +115,6 @@ def audit_fields(claims: Mapping[str, Any]) -> Mapping[str, str]:
     """What the audit log may say about a token whose signature is right: its issuer and client."""
     named = {"issuer": claims.get("iss"), "client_id": claims.get("client_id")}
     return MappingProxyType({name: value for name, value in named.items() if isinstance(value, str)})
-
-
-def _has_scope(bearer: Bearer, policy: Policy) -> bool:
-    return policy.value in bearer.scopes
 
 
 def _with_platform_token(bearer: Bearer, platform: PlatformToken) -> Caller | Refusal:
