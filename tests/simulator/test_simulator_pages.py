@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 import pytest
 
-from altinn_notifications.simulator.magic import EMAIL_ADDRESSES, EMAIL_WORDS, SMS_ENDINGS, SMS_NUMBERS
+from altinn_notifications.channels.magic import EMAIL_ADDRESSES, EMAIL_WORDS, SMS_ENDINGS, SMS_NUMBERS
 from support.simulator import BROWSER, Running, a_mail, eventually
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pydantic import Field
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from altinn_notifications.channels.magic import as_international
 from altinn_notifications.simulator.bodies import Body, read
 from altinn_notifications.simulator.calls import Target, shown
-from altinn_notifications.simulator.magic import as_international
 from altinn_notifications.simulator.pages import ROWS, no_news, polling, wants_html
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.channels.magic import Stage, plan_for_email
 from altinn_notifications.simulator.calls import Call, Target
-from altinn_notifications.simulator.magic import Stage, plan_for_email
 from altinn_notifications.simulator.outbox import Report, last_word
 
 if TYPE_CHECKING:

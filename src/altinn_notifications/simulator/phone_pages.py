@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from altinn_notifications.simulator.magic import SMS_ENDINGS, as_international
+from altinn_notifications.channels.magic import SMS_ENDINGS, as_international
 from altinn_notifications.simulator.pages import ROWS, no_news, polling, wants_html
 from altinn_notifications.simulator.phones import message_json, report_json, report_on
 

@@ -16,8 +16,8 @@ from defusedxml.ElementTree import fromstring
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from altinn_notifications.channels.magic import as_international, plan_for_sms
 from altinn_notifications.simulator.calls import Target
-from altinn_notifications.simulator.magic import as_international, plan_for_sms
 from altinn_notifications.simulator.observation import NoAnswer, observed
 from altinn_notifications.simulator.phones import Sms, report_on
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
+from altinn_notifications.channels.magic import EMAIL_ADDRESSES, EMAIL_WORDS, SMS_ENDINGS, SMS_NUMBERS
 from altinn_notifications.simulator.clients import PRACTICE_CLIENTS
 from altinn_notifications.simulator.examples import Examples
-from altinn_notifications.simulator.magic import EMAIL_ADDRESSES, EMAIL_WORDS, SMS_ENDINGS, SMS_NUMBERS
 from altinn_notifications.simulator.owners import short_name_of
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from altinn_notifications.channels.magic import Attempts
 from altinn_notifications.simulator.archive import Archive
 from altinn_notifications.simulator.calls import CallLog
 from altinn_notifications.simulator.conditions import Conditions
 from altinn_notifications.simulator.faults import Faults
-from altinn_notifications.simulator.magic import Attempts
 from altinn_notifications.simulator.outbox import Outbox
 from altinn_notifications.simulator.registers import Registers
 

@@ -1,7 +1,7 @@
 """The values a tester writes in an address or a number to choose what becomes of the message.
 
-Pure tables; the mailbox and the gateway each express the chosen outcome in their own protocol.
-Source: spec 13, 14 and 15.
+Pure tables, shared by the local platform, which expresses the chosen outcome in the provider's protocol, and by the
+capture providers. Source: spec 13, 14 and 15; spec 09, 8.4; spec 10, 12.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class EmailPlan:
     report: str | None = "Delivered"
     refusal: Refusal | None = None
     report_after: timedelta | None = None
-    """Time from acceptance to report; None: the simulator's setting."""
+    """Time from acceptance to report; None: as the settings say."""
 
 
 EMAIL_BY_DEFAULT: Final = EmailPlan("Delivered")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from altinn_notifications.simulator.magic import (
+from altinn_notifications.channels.magic import (
     EMAIL_BY_DEFAULT,
     EMAIL_WORDS,
     SMS_BY_DEFAULT,
