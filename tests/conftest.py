@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from altinn_notifications.clock import FixedClock
 from altinn_notifications.database.embedded import EmbeddedServer
 from altinn_notifications.database.migrate import migrate
 from altinn_notifications.database.pool import Database
+from support.databases import SERVER, TEMPLATE, a_database
 from support.service import Service, running_service
 from support.times import NOON
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 pytest_plugins = ["support.browser"]
-TEMPLATE = "notifications_template"
-SERVER = "TEST_POSTGRESQL_URL"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,20 +50,11 @@ async def _create_template(admin_url: str, template_url: str) -> None:
     await admin.close()
 
 
-def url_of(database: str) -> str:
-    """Connection URL of a database on the test server."""
-    return os.environ[SERVER].replace("{database}", database).replace("%7Bdatabase%7D", database)
-
-
 @pytest.fixture
 async def database_url() -> AsyncIterator[str]:
     """A migrated database of one test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(url_of("postgres"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
-    yield url_of(name)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with a_database() as url:
+        yield url
 
 
 @pytest.fixture
