@@ -1,6 +1,6 @@
 # Everything from here: `make` lists what there is. It needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench documents lock clean
 
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -10,7 +10,7 @@ PIP := $(PYTHON_IN_VENV) -m pip --quiet --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --no-compile
 
 help: ## List the commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.runtime ## Start API, worker, database, local platform and console in this terminal
 	@exec $(PYTHON_IN_VENV) -m altinn_notifications run
@@ -26,12 +26,15 @@ check: $(VENV)/.development ## Check style and types
 bench: $(VENV)/.development ## Measure, and print the numbers that docs/performance.md quotes
 	$(PYTHON_IN_VENV) -m bench
 
+documents: $(VENV)/.development ## Write docs/openapi.json and docs/errors.md from the code
+	$(PYTHON_IN_VENV) scripts/documents.py
+
 lock: $(VENV)/.runtime ## Write the lock files anew from pyproject.toml
 	$(INSTALL) uv
 	$(PYTHON_IN_VENV) -m uv pip compile $(LOCKING) --output-file requirements.lock pyproject.toml
 	$(PYTHON_IN_VENV) -m uv pip compile $(LOCKING) --output-file requirements-dev.lock \
 		--constraint requirements.lock --extra dev pyproject.toml
-LOCKING := --quiet --upgrade --universal --python-version 3.11 --group build --generate-hashes \
+LOCKING := --quiet --upgrade --universal --python-version 3.11 --group build --extra exports --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 clean: ## Remove the virtual environment and what tools left behind; data/ stays

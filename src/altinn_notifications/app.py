@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api import (
+    errors,
     future_orders,
     health,
     instant_orders,
@@ -17,7 +18,7 @@ from altinn_notifications.api import (
     triggers,
 )
 from altinn_notifications.api.first_generation import orders, reads, status
-from altinn_notifications.api.openapi import documentation_routes
+from altinn_notifications.api.openapi import document, documentation_routes
 from altinn_notifications.api.router import ApiApp
 from altinn_notifications.authentication.authenticator import Authenticator
 from altinn_notifications.channels.providers import email_providers, sms_providers
@@ -31,7 +32,7 @@ from altinn_notifications.orders.registration import Registrar
 from altinn_notifications.platform.clients import open_platform
 from altinn_notifications.reports.inbox import ReportInbox
 from altinn_notifications.sending.instant import InstantSender
-from altinn_notifications.settings import Environment
+from altinn_notifications.settings import Environment, GeneralSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,7 +97,7 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         )
 
 
-def routes(services: Services) -> list[Route]:
+def routes(general: GeneralSettings) -> list[Route]:
     """Every endpoint that the settings let be served."""
     served = [
         *future_orders.ROUTES,
@@ -109,16 +110,22 @@ def routes(services: Services) -> list[Route]:
         *health.ROUTES,
         *metrics.ROUTES,
         *reports.ROUTES,
+        *errors.ROUTES,
     ]
-    general = services.settings.general
     if general.environment is Environment.LOCAL:
         served += clock_endpoints.ROUTES
     return served + (documentation_routes(served, general.base_uri) if general.openapi else [])
 
 
+def published_document() -> dict[str, Any]:
+    """The OpenAPI document of the endpoints that every environment has, as it is committed in docs/openapi.json."""
+    general = GeneralSettings(environment=Environment.TEST, base_uri="http://localhost:5090")
+    return document(routes(general), general.base_uri)
+
+
 def create_app(services: Services) -> ASGIApp:
     """The ASGI application of `services`."""
-    return Application(ApiApp(services, routes(services)), create_console(services))
+    return Application(ApiApp(services, routes(services.settings.general)), create_console(services))
 
 
 class Application:

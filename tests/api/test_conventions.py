@@ -9,7 +9,7 @@ import pytest
 
 from altinn_notifications.api.router import ANY_METHOD, Route, Router
 from support.requests import an_order_request, to_email
-from support.service import API, ORDERS, errors_of, keys_of
+from support.service import API, EXPLAINED, ORDERS, errors_of, keys_of
 from support.times import SECOND
 from support.tokens import unsigned
 
@@ -135,7 +135,7 @@ async def test_a_body_without_content_type_is_refused_with_a_problem(service: Se
     body = json.dumps(an_order_request()).encode()
     response = await service.client.post(ORDERS, content=body, headers=service.authorization())
     assert response.status_code == 415
-    assert response.json().keys() == {"type", "title", "status", "traceId"}
+    assert response.json().keys() == {"type", "title", "status", "traceId", *EXPLAINED}
     assert response.json()["title"] == "Unsupported Media Type"
 
 

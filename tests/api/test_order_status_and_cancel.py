@@ -186,8 +186,9 @@ async def test_an_order_that_is_no_longer_registered_cannot_be_cancelled(service
     assert response.status_code == 409
     body = response.json()
     assert body.pop("traceId")
+    assert body.pop("documentation").endswith("/errors#too-late-to-cancel")
     kind = "https://tools.ietf.org/html/rfc9110#section-15.5.10"
-    assert body == {"type": kind, "title": "Conflict", "status": 409}
+    assert body == {"type": kind, "title": "Conflict", "status": 409, "errorCode": "too-late-to-cancel"}
 
 
 async def test_what_the_caller_does_not_have_cannot_be_cancelled(service: Service) -> None:
@@ -199,8 +200,10 @@ async def test_what_the_caller_does_not_have_cannot_be_cancelled(service: Servic
     for answer in answers:
         body = answer.json()
         assert body.pop("traceId")
+        assert body.pop("documentation").endswith("/errors#not-found")
         kind = "https://tools.ietf.org/html/rfc9110#section-15.5.5"
-        assert (answer.status_code, body) == (404, {"type": kind, "title": "Not Found", "status": 404})
+        expected = {"type": kind, "title": "Not Found", "status": 404, "errorCode": "not-found"}
+        assert (answer.status_code, body) == (404, expected)
 
 
 async def test_cancelling_the_main_order_leaves_its_reminder(service: Service) -> None:

@@ -300,7 +300,7 @@ def is_read_or_refused(body: bytes) -> bool:
     try:
         tree(body)
     except Problem as problem:
-        return problem.response().status_code == 400
+        return problem.status == 400
     return True
 
 

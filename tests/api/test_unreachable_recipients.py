@@ -19,7 +19,7 @@ from support.requests import (
     to_person,
     to_sms,
 )
-from support.service import ORDERS, running_service
+from support.service import EXPLAINED, ORDERS, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ def assert_missing_contact(response: httpx.Response) -> None:
     body = response.json()
     assert (response.status_code, body["code"]) == (422, "NOT-00001")
     assert body["statusDescription"] == "Unprocessable Entity"
-    assert set(body) == {"type", "title", "status", "code", "statusDescription", "traceId"}
+    assert set(body) == {"type", "title", "status", "code", "statusDescription", "traceId", *EXPLAINED}
 
 
 async def stored_rows(service: Service) -> int:

@@ -67,11 +67,15 @@ async def running_service(database_url: str, clock: Clock, **settings: Any) -> A
                 yield service
 
 
+EXPLAINED = ("errorCode", "documentation")
+"""What every problem body has besides what the original's clients know."""
+
+
 def errors_of(response: httpx.Response) -> dict[str, list[str]]:
     """The errors of a 400, checked for its shape (spec 01, 6.1)."""
     assert response.status_code == 400, response.text
     problem = response.json()
-    assert set(problem) == {"type", "title", "status", "errors", "traceId"}
+    assert set(problem) == {"type", "title", "status", "errors", "traceId", *EXPLAINED}
     assert problem["status"] == 400
     assert problem["errors"]
     assert all(problem["errors"].values())

@@ -14,7 +14,6 @@ import altinn_notifications
 from altinn_notifications.api.contract import Given, Nested, NestedList, contract_of
 from altinn_notifications.api.operations import PROBLEM, VALIDATION_PROBLEM, Answer, Operation
 from altinn_notifications.api.problems import (
-    CODES,
     JSON_TYPE,
     PROBLEM_TYPE,
     Problem,
@@ -55,7 +54,8 @@ _EVERY_PROBLEM: Final = {
     "documentation": {"type": "string", "format": "uri", "description": "What the error means and what to do."},
     "traceId": {"type": "string", "description": "Continues the request's traceparent."},
 }
-_CODE_OF_STATUS: Final = {status: code for code, (status, _) in CODES.items() if status != 404}
+_CODE_OF_STATUS: Final = {422: "NOT-00001", 499: "NOT-00002", 503: "NOT-00004"}
+"""A 404 has its code at one endpoint only, which says so itself."""
 _PROBLEM_SCHEMAS: Final[dict[str, Any]] = {
     "Problem": {
         "type": "object",

@@ -19,8 +19,13 @@ class Answer:
     description: str
     schema: Mapping[str, Any] | None = None
     example: Any = None
+    """Left out for a problem, whose example is made from the last two."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Descriptions of the headers it carries, by name."""
+    code: str | None = None
+    """The product code of a problem, where its status alone does not tell it."""
+    example_key: str = "RequestedSendTime"
+    """A key that the errors of a validation problem may have here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,19 @@ _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2
 
 STATUS_PHRASES: Final = {404: "Not Found", 422: "Unprocessable Entity", 499: "Client Closed Request"}
 _SECTIONS: Final = {400: "15.5.1", 404: "15.5.5", 409: "15.5.10", 415: "15.5.16"}
+_NAMES: Final = {
+    400: "invalid-request",
+    401: "not-authenticated",
+    403: "not-permitted",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "too-late-to-cancel",
+    413: "body-too-large",
+    415: "unsupported-content-type",
+    500: "internal-error",
+    503: "NOT-00004",
+}
+"""What errors without a product code are called, by status; `errors.py` explains them."""
 CODES: Final[Mapping[str, tuple[int, str]]] = {
     "NOT-00001": (422, "Missing contact information for one or more recipients"),
     "NOT-00002": (499, "The client went away before the work was finished"),
@@ -35,13 +48,29 @@ class Problem(Exception):
         super().__init__(f"HTTP {status}")
         self.status, self.body, self.headers = status, body, headers or {}
 
-    def response(self, *, traceparent: str | None = None, accept: str | None = None) -> Response:
-        """The problem as an HTTP answer; `traceparent` and `accept` are the request's headers."""
+    def response(self, *, help_page: str, traceparent: str | None = None, accept: str | None = None) -> Response:
+        """The problem as an HTTP answer; `traceparent` and `accept` are the request's headers.
+
+        `help_page` is the address of the page that explains every error. Next to the members that clients know, a body
+        carries the error's name as `errorCode` and its section of that page as `documentation`.
+        """
+        name = self.name
         if self.body is None:
-            return Response(status_code=self.status, headers=self.headers)
-        content = {**self.body, "traceId": trace_id(traceparent)} if "type" in self.body else self.body
+            headers = {"Link": f'<{help_page}#{name}>; rel="help"', **self.headers}
+            return Response(status_code=self.status, headers=headers)
+        content = self.explained(help_page, trace_id(traceparent)) if "type" in self.body else self.body
         media_type = PROBLEM_TYPE if "application/problem+json" in (accept or "") else JSON_TYPE
         return Response(to_json(content), self.status, self.headers, media_type=media_type)
+
+    @property
+    def name(self) -> str:
+        """What this error is called: its product code, or a word that stands for its status."""
+        return str((self.body or {}).get("code") or _NAMES.get(self.status, f"status-{self.status}"))
+
+    def explained(self, help_page: str, trace: str) -> dict[str, Any]:
+        """The body as it is sent. Source: spec 01, 6.1 and 7.1."""
+        link = f"{help_page}#{self.name}"
+        return {**(self.body or {}), "errorCode": self.name, "documentation": link, "traceId": trace}
 
 
 def validation_problem(errors: Mapping[str, Sequence[str]]) -> Problem:

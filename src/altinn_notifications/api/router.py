@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 API: Final = "/notifications/api/v1"
 ANY_METHOD: Final = "*"
+HELP_PATH: Final = "/errors"
 MAX_BODY_BYTES: Final = 30_000_000
 _JSON_TYPE = re.compile(r"^application/(?:[^;\s]+\+)?json$", re.IGNORECASE)
 _GUID_BODY = re.compile(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
@@ -193,6 +194,7 @@ class ApiApp:
     def __init__(self, services: Services, routes: list[Route]) -> None:
         self._services = services
         self._router = Router(routes)
+        self._help_page = f"{services.settings.general.base_uri}{HELP_PATH}"
         self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     def knows(self, path: str) -> bool:
@@ -213,7 +215,9 @@ class ApiApp:
             response = await self._answer(route, path_values, scope, receive, headers)
         except Exception as error:  # noqa: BLE001 - every end of a request is an answer
             problem = problem_of(error, route=route.path if route else None)
-            response = problem.response(traceparent=headers.get("traceparent"), accept=headers.get("accept"))
+            response = problem.response(
+                help_page=self._help_page, traceparent=headers.get("traceparent"), accept=headers.get("accept")
+            )
         self._observe(route, response.status_code, time.perf_counter() - started)
         await response(scope, receive, send)
 

@@ -55,7 +55,9 @@ GET_SHIPMENT: Final = Operation(
             },
             _EXAMPLE | {"type": "Notification"},
         ),
-        404: Answer("NOT-00003: the caller has no shipment with this id; empty if the id is no GUID.", PROBLEM),
+        404: Answer(
+            "NOT-00003: the caller has no shipment with this id; empty if the id is no GUID.", PROBLEM, code="NOT-00003"
+        ),
     },
 )
 

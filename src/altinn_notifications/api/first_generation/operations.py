@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.api.first_generation.requests import ChannelOrderRequest, EmailOrderRequest, SmsOrderRequest
 from altinn_notifications.api.operations import PROBLEM, VALIDATION_PROBLEM, Answer, Operation
-from altinn_notifications.lifecycle import EmailResult, OrderStatus, SmsResult
+from altinn_notifications.lifecycle import Channel, EmailResult, OrderStatus, SmsResult
 from altinn_notifications.orders.model import ContentType, NotificationChannel
 from altinn_notifications.recipients.forecast import ForecastStatus
+from altinn_notifications.tracking.plain_words import result_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -184,7 +185,7 @@ _PLACING: Final = (
     "One order to any number of recipients. Recipients without contact information are told and do not stop it."
     " There is no idempotency: a repeated request is another order."
 )
-_NO_GUID: Final = Answer("The id is no GUID.", VALIDATION_PROBLEM)
+_NO_GUID: Final = Answer("The id is no GUID.", VALIDATION_PROBLEM, example_key="id")
 
 _NO_ORDER: Final = Answer("The caller has no such order.")
 
@@ -236,12 +237,24 @@ def _results_schema(address: str, results: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _reading_results(channel: str, schema: dict[str, Any]) -> Operation:
+def _results_example(recipient: dict[str, str], description: str) -> dict[str, Any]:
+    status = {"status": "Delivered", "description": description, "lastUpdate": "2026-03-02T08:02:40.10021Z"}
+    result = {"id": "0d1f7d9e-6a53-4a40-9c0b-5d7b2f5f7a10", "succeeded": True, "recipient": recipient}
+    return {
+        "orderId": "6c9e1d0a-9d0b-4a0e-8b54-2f0a8a0f7c11",
+        "sendersReference": "case-4711",
+        "generated": 1,
+        "succeeded": 1,
+        "notifications": [{**result, "sendStatus": status}],
+    }
+
+
+def _reading_results(channel: str, schema: dict[str, Any], example: dict[str, Any]) -> Operation:
     return Operation(
         tag=_TAG,
         summary=f"Read what became of an order's {channel}",
         description="Every notification of this channel; none until the order is processed.",
-        answers={200: Answer("The notifications.", schema), 400: _NO_GUID, 404: _NO_ORDER},
+        answers={200: Answer("The notifications.", schema, example), 400: _NO_GUID, 404: _NO_ORDER},
         deprecated=True,
     )
 
@@ -275,8 +288,16 @@ GET_ORDERS: Final = Operation(
     deprecated=True,
 )
 
-GET_EMAIL_RESULTS: Final = _reading_results("emails", _results_schema("emailAddress", EmailResult))
-GET_SMS_RESULTS: Final = _reading_results("SMS", _results_schema("mobileNumber", SmsResult))
+GET_EMAIL_RESULTS: Final = _reading_results(
+    "emails",
+    _results_schema("emailAddress", EmailResult),
+    _results_example({"emailAddress": "kari@example.no"}, result_words(Channel.EMAIL, EmailResult.DELIVERED).meaning),
+)
+GET_SMS_RESULTS: Final = _reading_results(
+    "SMS",
+    _results_schema("mobileNumber", SmsResult),
+    _results_example({"mobileNumber": "+4799999999"}, result_words(Channel.SMS, SmsResult.DELIVERED).meaning),
+)
 
 GET_STATUS: Final = Operation(
     tag=_TAG,
