@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from altinn_notifications.channels.protocol import Accepted, Deferred, OutgoingSms, Refused, Scope, Unknown
-from altinn_notifications.channels.sms.gateway_xml import head, message, validity_minutes, without_control_characters
+from altinn_notifications.channels.sms.gateway_xml import head, message, validity_minutes
 from altinn_notifications.channels.sms.link import LinkProvider
+from altinn_notifications.channels.sms.segments import as_sent
 from altinn_notifications.lifecycle import SmsResult
 from altinn_notifications.settings import SmsSettings
 from support.gateway_peer import DROP, HANG, Answer, GatewayPeer, accepted, answered
@@ -151,7 +152,7 @@ def test_whatever_the_text_the_document_is_ascii_and_well_formed(
     assert document.isascii()
     found = fromstring(document)
     sent = found.findtext("MSGLST/MSG/TEXT")
-    expected = without_control_characters(text).replace("\r\n", "\n").replace("\r", "\n")
+    expected = as_sent(text)
     if found.findtext("MSGLST/MSG/OP") == "9":
         assert bytes.fromhex(sent or "").decode("utf-16-be") == expected
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from altinn_notifications.channels.sms.segments import counted_segments
+from altinn_notifications.channels.sms.segments import segments_of
 from altinn_notifications.database.pool import columns
 from altinn_notifications.lifecycle import Channel, OrderType
 from altinn_notifications.orders.content import content_of, receipt_document, template_of
@@ -146,7 +146,7 @@ def _row(message: InstantMessage) -> tuple[Any, ...]:
         content_of(order),
         message.notification_id,
         message.destination,
-        counted_segments(message.outgoing.body) if message.channel is Channel.SMS else None,
+        segments_of(message.outgoing.body) if message.channel is Channel.SMS else None,
         message.expiry,
         lane_of(order, message.channel),
         message.reference,

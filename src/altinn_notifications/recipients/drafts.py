@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from altinn_notifications.channels.sms.segments import counted_segments
+from altinn_notifications.channels.sms.segments import segments_of
 from altinn_notifications.lifecycle import Channel, EmailResult, SmsResult
 from altinn_notifications.orders.model import ContentType
 from altinn_notifications.processing.expiry import email_expiry, sms_expiry
@@ -46,7 +46,7 @@ class Draft:
     """Personalised; None: the order's. So is `body`."""
     body: str | None = None
     segments: int | None = None
-    """How many SMS are counted for it (spec 10, 11.2); None for email and for what is never sent."""
+    """How many SMS it is on the air (spec 10, 11.3); None for email and for what is never sent."""
     reason: str | None = None
     """Why it has this address or none, one of `recipients.reasons.Reason`; None when nobody looked."""
 
@@ -142,7 +142,7 @@ class _Writer:
     def __init__(self, order: Order, names: Names) -> None:
         self._order = order
         self._names = names
-        self._template_segments = counted_segments(order.sms.body) if order.sms else None
+        self._template_segments = segments_of(order.sms.body) if order.sms else None
 
     def text_for(self, target: Target) -> _Text:
         identity = _nameable(target)
@@ -167,4 +167,4 @@ class _Writer:
         if template is None:
             raise TextMissing(Channel.SMS)
         body = None if identity is None or name is None else personalised(template.body, identity, name)
-        return _Text(body=body, segments=self._template_segments if body is None else counted_segments(body))
+        return _Text(body=body, segments=self._template_segments if body is None else segments_of(body))

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from defusedxml.ElementTree import fromstring
 
 from altinn_notifications.channels.protocol import Accepted, Deferred, Refused, Scope, Unknown
-from altinn_notifications.channels.sms.segments import is_gsm
+from altinn_notifications.channels.sms.segments import as_sent, is_gsm, without_control_characters
 from altinn_notifications.lifecycle import SmsResult
 
 if TYPE_CHECKING:
@@ -22,16 +22,9 @@ if TYPE_CHECKING:
 _MESSAGE_ID: Final = "1"
 _UCS2: Final = 9
 _OK: Final = "OK"
-_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_LINE_ENDS: Final = re.compile(r"\r\n?")
 _LONG_NUMBER: Final = re.compile(r"\d(?:[\s-]?\d){4,}")
 _LONGEST_DETAIL: Final = 200
 _MINUTE: Final = timedelta(minutes=1)
-
-
-def without_control_characters(text: str) -> str:
-    """`text` without what XML 1.0 cannot carry, not even as a reference. Source: spec 10, 3.3."""
-    return _FORBIDDEN.sub("", text)
 
 
 def recipient_number(stored: str) -> str:
@@ -53,7 +46,7 @@ def head(username: str, password: str) -> bytes:
 
 def message(sender: str, number: str, text: str, *, minutes: int, unicode_when_needed: bool) -> bytes:
     """The rest of the document. Source: spec 10, 3.2, 3.3 and 11.3."""
-    clean = _LINE_ENDS.sub("\n", without_control_characters(text))
+    clean = as_sent(text)
     carried, operation = _as_type(clean, unicode_when_needed=unicode_when_needed)
     elements = (
         f"<TEXT>{_xml(carried)}</TEXT><SND>{_xml(sender)}</SND><RCV>{_xml(recipient_number(number))}</RCV>"

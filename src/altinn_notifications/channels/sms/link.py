@@ -16,8 +16,8 @@ from altinn_notifications.channels.sms.gateway_xml import (
     message,
     outcome_of_answer,
     validity_minutes,
-    without_control_characters,
 )
+from altinn_notifications.channels.sms.segments import without_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

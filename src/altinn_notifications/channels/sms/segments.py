@@ -1,24 +1,25 @@
-"""How many messages a text becomes: as the documentation counts them, and as a handset receives them.
+"""How many SMS a text becomes on the air, which is what is paid for (3GPP TS 23.038 and 23.040).
 
-The two differ on purpose. The counted number is what statistics have always shown; it overstates texts with commas or
-national letters. The real segments are for people who look at one message.
+A character is never cut in two: one that takes two units and would straddle a border begins the next part, so that a
+text can need one more part than its length says.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MAX_SEGMENTS: Final = 16
 """The gateway sends no more parts than this of one text and drops the rest."""
 
-_SINGLE: Final = 160
-_PART: Final = 134  # this gateway's own, lower than the 153 of GSM 03.38
-_UCS2_SINGLE: Final = 70
-_UCS2_PART: Final = 67
-
-_COUNTED_AS_ONE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!*() "
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_LINE_ENDS: Final = re.compile(r"\r\n?")
+_LAST_OF_ONE_UNIT: Final = "\uffff"  # what comes after it is a pair of surrogates in UTF-16
 
 GSM_BASIC: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n\r"
@@ -39,6 +40,13 @@ class Encoding(StrEnum):
     UCS_2 = "UCS-2"
 
 
+_LIMITS: Final[Mapping[Encoding, tuple[int, int]]] = {
+    Encoding.GSM_7BIT: (160, 134),  # this gateway's own parts, smaller than the standard's of 153
+    Encoding.UCS_2: (70, 67),
+}
+"""Units that fit in a single SMS, and in each part of a longer one (spec 10, 11.3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segmentation:
     """What the network makes of a text. `units` are septets in GSM 7-bit and UTF-16 units in UCS-2."""
@@ -50,14 +58,14 @@ class Segmentation:
     """Whether the text is longer than sixteen parts, so that its end is never sent."""
 
 
-def counted_segments(text: str) -> int:
-    """The number of messages a text is counted as, 1 to 16, from its URL-encoded length.
+def as_sent(text: str) -> str:
+    """`text` as the gateway gets it: without what XML cannot carry, its lines ended by LF. Source: spec 10, 3.3."""
+    return _LINE_ENDS.sub("\n", without_control_characters(text))
 
-    Source: spec 10, 11.2.
-    """
-    data = text.encode("utf-8", "surrogatepass")
-    escaped = len(data.translate(None, delete=_COUNTED_AS_ONE))
-    return min(_parts(len(data) + 2 * escaped, _SINGLE, _PART), MAX_SEGMENTS)
+
+def without_control_characters(text: str) -> str:
+    """`text` without what XML 1.0 cannot carry, not even as a reference. Source: spec 10, 3.3."""
+    return _FORBIDDEN.sub("", text)
 
 
 def is_gsm(text: str) -> bool:
@@ -65,18 +73,33 @@ def is_gsm(text: str) -> bool:
     return _GSM.issuperset(text)
 
 
+def segments_of(text: str) -> int:
+    """How many SMS are sent, and paid for, when `text` is ordered: 1 to 16. Source: spec 10, 11.1 and 11.3."""
+    return segmentation(as_sent(text)).segments
+
+
 def segmentation(text: str) -> Segmentation:
     """How a handset receives `text`. Source: spec 10, 11.3."""
     if is_gsm(text):
         units = len(text) + sum(map(text.count, GSM_EXTENSION))
-        return _segmentation(Encoding.GSM_7BIT, units, _parts(units, _SINGLE, _PART))
+        return _segmentation(Encoding.GSM_7BIT, text, units, takes_two=GSM_EXTENSION.__contains__)
     units = len(text.encode("utf-16-be", "surrogatepass")) // 2
-    return _segmentation(Encoding.UCS_2, units, _parts(units, _UCS2_SINGLE, _UCS2_PART))
+    return _segmentation(Encoding.UCS_2, text, units, takes_two=_LAST_OF_ONE_UNIT.__lt__)
 
 
-def _segmentation(encoding: Encoding, units: int, parts: int) -> Segmentation:
+def _segmentation(encoding: Encoding, text: str, units: int, *, takes_two: Callable[[str], bool]) -> Segmentation:
+    single, part = _LIMITS[encoding]
+    parts = 1 if units <= single else _parts(text, units, part, takes_two)
     return Segmentation(encoding, units, min(parts, MAX_SEGMENTS), is_cut=parts > MAX_SEGMENTS)
 
 
-def _parts(units: int, single: int, part: int) -> int:
-    return 1 if units <= single else -(-units // part)
+def _parts(text: str, units: int, part: int, takes_two: Callable[[str], bool]) -> int:
+    if units == len(text):
+        return -(-units // part)
+    parts, used = 1, 0
+    for character in text:
+        size = 1 + takes_two(character)
+        used += size
+        if used > part:
+            parts, used = parts + 1, size
+    return parts
