@@ -68,8 +68,9 @@ def test_a_lock_file_holds_versions_and_hashes_and_no_addresses(name: str) -> No
 
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    runtime = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
-    wanted = dict(zip(LOCKS, (runtime, project["project"]["optional-dependencies"]["dev"]), strict=True))
+    extras = project["project"]["optional-dependencies"]
+    runtime = [*project["project"]["dependencies"], *project["dependency-groups"]["build"], *extras["exports"]]
+    wanted = dict(zip(LOCKS, (runtime, extras["dev"]), strict=True))
     for lock, requirements in wanted.items():
         locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
         assert {re.split(r"[\[>=<~! ;]", name)[0] for name in requirements} - locked == set()
