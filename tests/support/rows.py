@@ -74,6 +74,7 @@ class StoredNotification:
     result: str = "New"
     result_time: datetime = NOON
     expiry: datetime = NOON + 2 * DAY
+    requested_send_time: datetime = NOON
     wake_at: datetime | None = None
     claim_count: int = 0
     claimed_by: int | None = None
@@ -221,7 +222,7 @@ _ORDER_COLUMNS = tuple(item.name for item in fields(StoredOrder) if item.name no
 _ORDER_STATE_COLUMNS = ("id", "creator", "requested_send_time", *_ORDER_STATE_ONLY)
 _NOTIFICATION_COLUMNS = (
     "id", "order_id", "channel", "position", "destination", "national_identity_number", "organization_number",
-    "subject", "body", "segments", "created", "expiry",
+    "subject", "body", "segments", "created", "expiry", "requested_send_time",
 )  # fmt: skip
 _NOTIFICATION_STATE_COLUMNS = (
     "id", "order_id", "creator", "channel", "lane", "result", "result_time", "expiry", "wake_at", "claim_count",

@@ -85,6 +85,7 @@ NOTIFICATION_COLUMNS: Final = (
     "created",
     "expiry",
     "reason",
+    "requested_send_time",
 )
 STATE_COLUMNS: Final = ("notification_id", "order_id", "creator", "channel", "lane", "result", "result_time", "expiry")
 

@@ -112,6 +112,7 @@ def _rows(order: Order, draft: Draft, position: int, id_: UUID, now: datetime) -
         now,
         draft.expiry,
         draft.reason,
+        order.requested_send_time,
     )
     lane = lane_of(order, draft.channel)
     state = (id_, order.id, order.creator, str(draft.channel), lane, str(draft.result), now, draft.expiry)
