@@ -7,7 +7,7 @@ import copy
 import json
 import socket
 import threading
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,9 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from altinn_notifications.clock import FixedClock
-from altinn_notifications.settings import EmailSettings, SmsSettings
-from support.gateway_peer import GatewayPeer
-from support.platform_peer import running_peer
+from support.peers import service_among_peers
 from support.requests import (
     a_reminder,
     an_order_request,
@@ -37,14 +35,13 @@ from support.requests import (
     to_person,
     to_sms,
 )
-from support.service import ORDERS, running_service
-from support.smtp_peer import SmtpPeer
+from support.service import ORDERS
 from support.times import NOON
+from support.tokens import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from altinn_notifications.clock import Clock
     from support.service import Service
 
 VALID = an_order_request(
@@ -109,7 +106,8 @@ class Server:
 
     def __init__(self) -> None:
         self.url = ""
-        self.token = ""
+        self.callers: list[dict[str, str]] = []
+        """Credentials, the good ones first."""
         self.ready = threading.Event()
         self.stop = threading.Event()
 
@@ -118,33 +116,31 @@ class Server:
         asyncio.run(self._serve(database_url))
 
     async def _serve(self, database_url: str) -> None:
-        async with service_with_registers(database_url, FixedClock(NOON)) as service:
+        async with service_among_peers(database_url, FixedClock(NOON)) as service:
             listener = socket.create_server(("127.0.0.1", 0))
             server = uvicorn.Server(uvicorn.Config(service.app, log_level="error", lifespan="off"))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            self.url, self.token = f"http://127.0.0.1:{listener.getsockname()[1]}", service.bearer
+            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self.callers = [
+                service.authorization(),
+                {},
+                service.authorization(scope="altinn:serviceowner/notifications.composedemail.create"),
+                service.authorization(scope="altinn:notifications.support.admin"),
+                service.authorization(creator=None),
+                service.authorization(exp=0),
+                {"Authorization": f"Bearer {unsigned({"urn:altinn:org": "ttd", "exp": 4_000_000_000})}"},
+                {"Authorization": "Bearer not.a.token"},
+                {"PlatformAccessToken": service.issuer.platform()},
+            ]
             self.ready.set()
             await asyncio.to_thread(self.stop.wait)
             server.should_exit = True
             await serving
 
 
-@asynccontextmanager
-async def service_with_registers(database_url: str, clock: Clock) -> AsyncIterator[Service]:
-    """The service in an environment whose registers know nobody, and whose providers take everything."""
-    async with running_peer() as peer, GatewayPeer() as gateway, SmtpPeer() as smtp:
-        groups = {
-            "platform": peer.settings().platform,
-            "email": EmailSettings(smtp_host="127.0.0.1", smtp_port=smtp.port),
-            "sms": SmsSettings(gateway_endpoint=gateway.url),
-        }
-        async with running_service(database_url, clock, **groups) as service:
-            yield service
-
-
 @pytest.fixture
 async def service(database_url: str, clock: FixedClock) -> AsyncIterator[Service]:
-    async with service_with_registers(database_url, clock) as running:
+    async with service_among_peers(database_url, clock) as running:
         yield running
 
 
@@ -195,15 +191,15 @@ async def test_the_document_tells_every_answer(database_url: str) -> None:
 
 def _explore(database_url: str) -> None:
     with serving(database_url) as server:
-        headers = {"Authorization": f"Bearer {server.token}"}
+        headers, *_ = server.callers
         orders = f"{server.url}{ORDERS}"
         assert [httpx.post(orders, json=VALID_EMAIL, headers=headers).status_code for _ in range(2)] == [201, 200]
         schema = schemathesis.openapi.from_url(f"{server.url}/swagger/v1/swagger.json")
 
-        @settings(parent=FEW, max_examples=120)
-        @given(schema.as_strategy())
-        def explore(case: schemathesis.Case[Any]) -> None:
-            response = case.call(base_url=server.url, headers=headers)
+        @settings(parent=FEW, max_examples=300)
+        @given(schema.as_strategy(), st.just(headers) | st.sampled_from(server.callers))
+        def explore(case: schemathesis.Case[Any], caller: dict[str, str]) -> None:
+            response = case.call(base_url=server.url, headers=caller)
             case.validate_response(
                 response,
                 checks=[
