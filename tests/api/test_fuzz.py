@@ -128,7 +128,7 @@ class Server:
                 service.authorization(scope="altinn:notifications.support.admin"),
                 service.authorization(creator=None),
                 service.authorization(exp=0),
-                {"Authorization": f"Bearer {unsigned({"urn:altinn:org": "ttd", "exp": 4_000_000_000})}"},
+                {"Authorization": "Bearer " + unsigned({"urn:altinn:org": "ttd", "exp": 4_000_000_000})},
                 {"Authorization": "Bearer not.a.token"},
                 {"PlatformAccessToken": service.issuer.platform()},
             ]
