@@ -53,6 +53,12 @@ def test_the_local_platform_knows_the_service_by_the_keys_of_the_run(tmp_path: P
     assert platform.access_token("platform").certificate_pem in key_file.read_bytes()
 
 
+def test_files_of_the_local_platform_may_be_attached(tmp_path: Path) -> None:
+    name = "NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS"
+    assert profile(tmp_path)[name] == "http://localhost:5101"
+    assert profile(tmp_path, {"notifications_simulator_port": "6101"})[name] == "http://localhost:6101"
+
+
 def test_what_the_user_sets_wins(tmp_path: Path) -> None:
     given = {"NOTIFICATIONS_SMS_GATEWAY_RETRY_SECONDS": "1", "notifications_sms_report_password": "x"}
     taken = {"NOTIFICATIONS_SMS_GATEWAY_RETRY_SECONDS", "NOTIFICATIONS_SMS_REPORT_PASSWORD"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api import (
+    composed_orders,
     errors,
     future_orders,
     health,
@@ -102,6 +103,7 @@ def routes(general: GeneralSettings) -> list[Route]:
     served = [
         *future_orders.ROUTES,
         *instant_orders.ROUTES,
+        *composed_orders.ROUTES,
         *shipments.ROUTES,
         *orders.ROUTES,
         *reads.ROUTES,

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     SEND_DEFERRED = "send-deferred"  # provider, attempt, started, reason, at
     SEND_RETURNED = "send-returned"  # provider, attempt, started, reason, pausedUntil
     SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: "retry", "hold" or "end"
+    ATTACHMENTS_DEFERRED = "attachments-deferred"  # provider, attempt, started, reason, at
+    ATTACHMENTS_REFUSED = "attachments-refused"  # provider, attempt, started, result, reason
     REPORT_APPLIED = "report-applied"  # provider, result
     REPORT_IGNORED = "report-ignored"  # provider, result, reason
     DELIVERED_WITHOUT_REPORT = "delivered-without-report"  # after (seconds)

@@ -10,7 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -30,6 +39,17 @@ def _each_once(names: Names) -> Names:
         msg = "the same name stands there twice"
         raise ValueError(msg)
     return names
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$", to_lower=True)]
+"""Scheme, host and port of a web address."""
+
+
+class NotInProduction(ValueError):
+    """Something made for tests is set where messages are real; the text names its variable."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(f"{variable}: not in production")
 
 
 class Group(BaseSettings):
@@ -105,8 +125,12 @@ class NotificationSettings(Group):
     sms_send_window_start_hour: Annotated[int, Field(ge=0, le=23)] = Field(9, description="Oslo hour, exclusive")
     sms_send_window_end_hour: Annotated[int, Field(ge=1, le=24)] = Field(17, description="Oslo hour, exclusive")
     email_publish_batch_size: PositiveInt = Field(500, description="emails claimed at once")
+    composed_email_publish_batch_size: PositiveInt = Field(50, description="emails with attachments claimed at once")
     sms_publish_batch_size: PositiveInt = Field(500, description="SMS claimed at once")
     email_publish_concurrency: PositiveInt = Field(64, description="emails handed over at the same time, per worker")
+    composed_email_publish_concurrency: PositiveInt = Field(
+        5, description="emails whose attachments are fetched and handed over at the same time, per worker"
+    )
     sms_publish_concurrency: PositiveInt = Field(64, description="SMS handed over at the same time, per worker")
     past_due_orders_batch_size: PositiveInt = Field(1000, description="orders claimed at once")
     past_due_orders_retry_delay_ms: PositiveInt = Field(60_000, description="wait after a failed look-up or condition")
@@ -163,12 +187,25 @@ class EmailSettings(Group):
     message_retry_seconds: Annotated[tuple[PositiveInt, ...], NoDecode, Field(min_length=1)] = Field(
         (60, 300, 900, 1800, 3600), description="waits after a temporary refusal of one mail; the last one repeats"
     )
+    blob_download_concurrency: PositiveInt = Field(5, description="attachments of one mail fetched at the same time")
+    blob_download_timeout_seconds: PositiveFloat = Field(30.0, description="longest time for one attachment")
+    max_download_bytes: PositiveInt = Field(20_971_520, description="most bytes of all attachments of one mail")
+    attachment_retry_seconds: Annotated[tuple[PositiveInt, ...], NoDecode, Field(min_length=1)] = Field(
+        (1, 5, 10, 60, 120, 120),
+        description="waits after a download that may succeed later; after the last the mail has failed",
+    )
+    attachment_extra_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
+        (),
+        description="where attachments may be besides Azure's blob storage, such as http://localhost:5101 "
+        "(comma-separated); refused in production",
+    )
     report_access_key: SecretStr | None = Field(None, description="key of the report webhook; unset: nobody gets in")
 
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        return _texts(_texts(values, "providers"), "message_retry_seconds")
+        values = _texts(_texts(values, "providers"), "message_retry_seconds")
+        return _texts(_texts(values, "attachment_retry_seconds"), "attachment_extra_origins")
 
 
 class SmsSettings(Group):
@@ -268,6 +305,12 @@ class Settings:
         self.sms = sms or SmsSettings()
         self.platform = platform or PlatformSettings()
         self.simulator = simulator or SimulatorSettings()
+        if self.general.environment is Environment.PRODUCTION:
+            self._refuse_what_is_for_tests()
+
+    def _refuse_what_is_for_tests(self) -> None:
+        if self.email.attachment_extra_origins:
+            raise NotInProduction("NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS")
 
 
 def _texts(values: object, name: str) -> object:

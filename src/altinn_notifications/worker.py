@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -21,6 +22,9 @@ from altinn_notifications.processing.processor import Processor
 from altinn_notifications.reports import matching
 from altinn_notifications.reports.model import PROVIDER_SOURCES
 from altinn_notifications.sending.attempts import Attempts
+from altinn_notifications.sending.composed import ComposedLane
+from altinn_notifications.sending.download_notes import COMPOSED_LANE
+from altinn_notifications.sending.downloads import Downloads
 from altinn_notifications.sending.instant_recovery import resolve_ended
 from altinn_notifications.sending.lanes import Lane, LaneSettings
 from altinn_notifications.sending.messages import outgoing_email, outgoing_sms
@@ -186,11 +190,19 @@ class Worker:
         text = (self._sms[0], outgoing_sms, sms_policy(self._settings))
         plans: list[tuple[str, int, int, tuple[Any, Any, RetryPolicy]]] = [
             ("email", notification.email_publish_batch_size, notification.email_publish_concurrency, mail),
+            (
+                COMPOSED_LANE,
+                notification.composed_email_publish_batch_size,
+                notification.composed_email_publish_concurrency,
+                mail,
+            ),
             ("sms-anytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
             ("sms-daytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
         ]
+        downloads = Downloads(self._db, self._clock, self._platform.attachments, self._settings)
+        composed = partial(ComposedLane, downloads=downloads)
         return [
-            Lane(
+            (composed if name == COMPOSED_LANE else Lane)(
                 LaneSettings(name, batch, concurrency, lease, name == "sms-daytime", PROVIDER_SOURCES[provider.name]),
                 db=self._db,
                 clock=self._clock,

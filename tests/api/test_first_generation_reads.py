@@ -11,7 +11,7 @@ import pytest
 from altinn_notifications.api.first_generation.reads import ROUTES
 from altinn_notifications.api.openapi import document
 from altinn_notifications.lifecycle import Channel, EmailResult, OrderType, SmsResult
-from altinn_notifications.orders.model import AttachmentLink, NotificationChannel, Recipient
+from altinn_notifications.orders.model import AttachedFile, NotificationChannel, Recipient
 from altinn_notifications.tracking import order_reads
 from support.first_generation import (
     EMAIL_ORDERS,
@@ -181,7 +181,7 @@ async def test_reservations_are_told_of_persons_ordered_later_and_not_of_organis
 
 
 async def test_attachments_and_policies_are_not_shown(service: Service) -> None:
-    link = AttachmentLink("a.pdf", "application/pdf", "https://konto.blob.core.windows.net/a?sig=secret")
+    link = AttachedFile("a.pdf", "application/pdf")
     order = an_order(type=OrderType.Composed, attachments=(link,), sms=SMS, channel=NotificationChannel.EMAIL_AND_SMS)
     await registered(service.services.db, order)
     shown = await read(service, order.id)

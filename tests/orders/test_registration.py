@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.lifecycle import OrderType
-from altinn_notifications.orders.model import AttachmentLink, NotificationChannel, Recipient, SendingTimePolicy
+from altinn_notifications.orders.model import AttachedFile, NotificationChannel, Recipient, SendingTimePolicy
 from altinn_notifications.orders.registration import Registrar
 from altinn_notifications.orders.storage import load_orders
 from support.orders import EMAIL, SMS, a_chain, an_order
@@ -78,7 +78,7 @@ async def test_an_order_is_read_back_as_it_was_stored(db: Database) -> None:
         use_stale_contact_information=True,
         resource_id="urn:altinn:resource:x",
         resource_action="read",
-        attachments=(AttachmentLink("a.pdf", "application/pdf", "https://konto.blob.core.windows.net/a?sig=x"),),
+        attachments=(AttachedFile("a.pdf", "application/pdf"),),
     )
     await registrar(db).register(a_chain(order))
     assert await load_orders(db, [order.id]) == {order.id: order}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_type_hints
 
 from pydantic import SecretStr, ValidationError
 
-from altinn_notifications.settings import Environment, Group, Settings
+from altinn_notifications.settings import Environment, Group, NotInProduction, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +65,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             mistakes += [_sentence(group, detail) for detail in error.errors()]
     if mistakes:
         raise WrongSettings(mistakes)
-    return _with_local_addresses(Settings(**cast("dict[str, Any]", values)), environment)
+    try:
+        settings = Settings(**cast("dict[str, Any]", values))
+    except NotInProduction as error:
+        raise WrongSettings([str(error)]) from None
+    return _with_local_addresses(settings, environment)
 
 
 def all_settings(settings: Settings) -> Iterator[Setting]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from altinn_notifications import events
 from altinn_notifications.events import Event, Kind
 from altinn_notifications.lifecycle import OrderStatus
+from altinn_notifications.orders.attachment_links import erase_links
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,5 +58,6 @@ async def cancel(db: Database, order_id: UUID, *, creator: str, now: datetime) -
         verdict = judge(OrderStatus(order["status"]), order["requested_send_time"], now)
         if verdict is Cancellation.NOW:
             await connection.execute(CANCEL, order_id, now)
+            await erase_links(connection, {order_id})
             await events.record(connection, [Event(order_id, None, now, Kind.ORDER_CANCELLED)])
         return verdict

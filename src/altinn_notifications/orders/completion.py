@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from altinn_notifications.database.pool import columns
 from altinn_notifications.lifecycle import Channel, OrderStatus, OrderType
+from altinn_notifications.orders.attachment_links import erase_links
 from altinn_notifications.tracking.feed_entry import FeedRecipient, feed_entry
 
 if TYPE_CHECKING:
@@ -70,13 +71,17 @@ async def complete_finished(connection: Connection, order_ids: Collection[UUID],
 
 
 async def announce(connection: Connection, order_ids: Sequence[UUID], *, now: datetime) -> None:
-    """Write the feed entry and the log rows of orders that the caller's transaction has just ended."""
+    """Write the feed entry and the log rows of orders that the caller's transaction has just ended.
+
+    Nobody will send anything of them any more, so the links to their attachments go.
+    """
     if not order_ids:
         return
     rows = await connection.fetch(LOAD_FINISHED, order_ids)
     entries = [_entry(list(group), now) for _, group in groupby(rows, key=lambda row: row["id"])]
     await connection.execute(INSERT_FEED_ENTRIES, *columns(entries))
     await connection.execute(INSERT_LOG_ROWS, order_ids, [type_.name for type_ in OrderType])
+    await erase_links(connection, {row["id"] for row in rows if row["type"] == OrderType.Composed})
 
 
 def _entry(rows: Sequence[Row], now: datetime) -> tuple[Any, ...]:

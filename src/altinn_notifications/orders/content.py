@@ -8,7 +8,7 @@ from uuid import UUID
 
 from altinn_notifications.lifecycle import OrderType
 from altinn_notifications.orders.model import (
-    AttachmentLink,
+    AttachedFile,
     ContentType,
     EmailTemplate,
     NotificationChannel,
@@ -21,7 +21,7 @@ from altinn_notifications.orders.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from altinn_notifications.database.pool import Row
 
@@ -35,7 +35,7 @@ def content_of(order: Order) -> dict[str, Any]:
         "ignoreReservation": order.ignore_reservation,
         "useStaleContactInformation": order.use_stale_contact_information or None,
         "resourceAction": order.resource_action,
-        "attachments": None if order.attachments is None else [_given(link) for link in order.attachments],
+        "attachments": None if order.attachments is None else [_given(file) for file in order.attachments],
     }
     return {name: value for name, value in content.items() if value is not None}
 
@@ -53,6 +53,11 @@ def email_template(stored: Mapping[str, Any]) -> EmailTemplate:
 def sms_template(stored: Mapping[str, Any]) -> SmsTemplate:
     """The SMS template of a stored order."""
     return SmsTemplate(**stored)
+
+
+def attached_files(stored: Sequence[Mapping[str, str]]) -> tuple[AttachedFile, ...]:
+    """The attachments of a stored order."""
+    return tuple(AttachedFile(**file) for file in stored)
 
 
 def order_of(row: Row) -> Order:
@@ -76,7 +81,7 @@ def order_of(row: Row) -> Order:
         use_stale_contact_information=content.get("useStaleContactInformation", False),
         resource_id=row["resource_id"],
         resource_action=content.get("resourceAction"),
-        attachments=None if attachments is None else tuple(AttachmentLink(**link) for link in attachments),
+        attachments=None if attachments is None else attached_files(attachments),
     )
 
 

@@ -67,12 +67,11 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AttachmentLink:
-    """A file of a composed email, by reference. `sas_url` is a secret: it is never logged, shown or put in an error."""
+class AttachedFile:
+    """A file of a composed email, as the mail will name it. Where it is stands apart: `OrderChain.sas_urls`."""
 
     filename: str
     mime_type: str
-    sas_url: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,7 +95,7 @@ class Order:
     use_stale_contact_information: bool = False
     resource_id: str | None = None
     resource_action: str | None = None
-    attachments: tuple[AttachmentLink, ...] | None = None
+    attachments: tuple[AttachedFile, ...] | None = None
 
     def __repr__(self) -> str:
         return f"Order({self.id})"
@@ -104,7 +103,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OrderChain:
-    """A main order and its reminders, registered together under one idempotency id."""
+    """A main order and its reminders, registered together under one idempotency id.
+
+    `sas_urls` says where each of the main order's attachments is. They are secrets: never logged, shown or put in an
+    error, and only the sender of the mail reads them back.
+    """
 
     id: UUID
     idempotency_id: str
@@ -112,6 +115,7 @@ class OrderChain:
     reminders: tuple[Order, ...] = ()
     dialog_id: str | None = None
     transmission_id: str | None = None
+    sas_urls: tuple[str, ...] = ()
 
     @property
     def orders(self) -> tuple[Order, ...]:

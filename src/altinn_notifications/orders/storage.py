@@ -44,6 +44,10 @@ REGISTER: Final = """
     ), states AS (
         INSERT INTO order_states (order_id, creator, status, last_change, requested_send_time, wake_at)
         SELECT id, creator, 'Registered', created, requested_send_time, requested_send_time - $23::interval FROM ordered
+    ), links AS (
+        INSERT INTO attachment_links (order_id, position, sas_url)
+        SELECT l.* FROM unnest($24::uuid[], $25::integer[], $26::text[]) AS l (order_id, position, sas_url)
+        JOIN ordered ON ordered.id = l.order_id
     )
     SELECT id FROM won"""
 
@@ -79,7 +83,9 @@ async def register(db: Database, chains: Sequence[OrderChain]) -> set[UUID]:
     ordered = sorted(chains, key=lambda chain: (chain.main.creator, chain.main.type, digest(chain.idempotency_id)))
     chain_columns = columns(_chain_row(chain) for chain in ordered)
     order_columns = columns(_order_row(chain.id, order) for chain in ordered for order in chain.orders)
-    rows = await db.fetch(REGISTER, *chain_columns, *order_columns, PROCESSING_GRACE)
+    links = [link for chain in ordered for link in _link_rows(chain)]
+    link_columns = columns(links) or [[], [], []]
+    rows = await db.fetch(REGISTER, *chain_columns, *order_columns, PROCESSING_GRACE, *link_columns)
     return {row["id"] for row in rows}
 
 
@@ -133,6 +139,10 @@ def _chain_row(chain: OrderChain) -> tuple[Any, ...]:
         chain.transmission_id,
         receipt_document(receipt_for(chain)),
     )
+
+
+def _link_rows(chain: OrderChain) -> list[tuple[UUID, int, str]]:
+    return [(chain.main.id, position, sas_url) for position, sas_url in enumerate(chain.sas_urls)]
 
 
 def _order_row(chain_id: UUID | None, order: Order) -> tuple[Any, ...]:

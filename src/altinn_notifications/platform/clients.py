@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from altinn_notifications.clock import SystemClock
 from altinn_notifications.platform.access_token import AccessTokenIssuer, SigningKey
+from altinn_notifications.platform.attachments import AttachmentOrigins, AttachmentStore
 from altinn_notifications.platform.authorization import AuthorizationClient
 from altinn_notifications.platform.client import DependencyClient, http_client
 from altinn_notifications.platform.conditions import MAX_BODY_BYTES, ConditionClient
@@ -35,6 +36,7 @@ class Platform:
     register: RegisterClient
     authorization: AuthorizationClient
     conditions: ConditionClient
+    attachments: AttachmentStore
     _http: httpx.AsyncClient
     _fetcher: GuardedFetcher
     _dependencies: tuple[DependencyClient, ...]
@@ -50,6 +52,7 @@ class Platform:
     async def close(self) -> None:
         """Let go of connections."""
         await self._fetcher.close()
+        await self.attachments.close()
         await self._http.aclose()
 
 
@@ -78,10 +81,23 @@ def open_platform(settings: Settings) -> Platform:
             subscription_key=platform.authorization_subscription_key,
         ),
         conditions=ConditionClient(fetcher, MaskinportenTokens(maskinporten, _identity(platform), SystemClock())),
+        attachments=_attachment_store(settings),
         _http=http,
         _fetcher=fetcher,
         _dependencies=(profile, register, authorization, maskinporten),
     )
+
+
+def _attachment_store(settings: Settings) -> AttachmentStore:
+    email = settings.email
+    origins = AttachmentOrigins(email.attachment_extra_origins)
+    fetcher = GuardedFetcher(
+        AddressGuard(origins.extra_hosts),
+        timeout_seconds=email.blob_download_timeout_seconds,
+        max_bytes=email.max_download_bytes,
+        may_redirect=origins.allow,
+    )
+    return AttachmentStore(fetcher, origins)
 
 
 def _allowed_hosts(settings: Settings) -> tuple[str, ...]:

@@ -27,11 +27,37 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 
 class FetchFailed(Exception):
-    """Nothing usable was fetched. `cause` says why in few words and never quotes the URL or the answer."""
+    """Nothing usable was fetched. `cause` says why in few words and never quotes the URL or the answer.
 
-    def __init__(self, cause: str) -> None:
+    `is_final` says that the same URL will fail again, however often it is tried.
+    """
+
+    def __init__(self, cause: str, *, is_final: bool = False) -> None:
         super().__init__(cause)
         self.cause = cause
+        self.is_final = is_final
+
+
+class BudgetExceeded(FetchFailed):
+    """More came than may be read; `read` is how many bytes had been."""
+
+    def __init__(self, read: int) -> None:
+        super().__init__("answer too large", is_final=True)
+        self.read = read
+
+
+class ByteBudget:
+    """How much may be read in all, by any number of fetches."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.spent = 0
+
+    def spend(self, octets: int) -> None:
+        """Count what was read. Raises `BudgetExceeded`."""
+        self.spent += octets
+        if self.spent > self._limit:
+            raise BudgetExceeded(self.spent)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,7 +99,7 @@ class AddressGuard:
             raise FetchFailed("unknown host") from None
         permitted = [address for address in dict.fromkeys(found) if self._permits(host, ip_address(address))]
         if not permitted:
-            raise FetchFailed("address not allowed")
+            raise FetchFailed("address not allowed", is_final=True)
         return permitted
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address) -> bool:
@@ -141,7 +167,10 @@ class _CheckedSockets(httpcore.AsyncNetworkBackend):
 
 
 class GuardedFetcher:
-    """GETs callers' URLs within limits: `timeout_seconds` in all, `max_bytes` of body, few redirects, all to https."""
+    """GETs callers' URLs within limits: `timeout_seconds` in all, `max_bytes` of body, few redirects.
+
+    `may_redirect` says where they may lead; without it, anywhere over https.
+    """
 
     def __init__(
         self,
@@ -149,10 +178,12 @@ class GuardedFetcher:
         *,
         timeout_seconds: float,
         max_bytes: int,
+        may_redirect: Callable[[httpx.URL], bool] | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._timeout = timeout_seconds
         self._max_bytes = max_bytes
+        self._may_redirect = may_redirect or _is_https
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl_context,
             max_connections=CONNECTIONS,
@@ -160,11 +191,15 @@ class GuardedFetcher:
             network_backend=_CheckedSockets(guard),
         )
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> Fetched:
-        """The answer at `url` or where it redirects to; `headers` go to `url` alone. Raises `FetchFailed`."""
+    async def get(self, url: str, headers: Mapping[str, str], *, budget: ByteBudget | None = None) -> Fetched:
+        """The answer at `url` or where it redirects to; `headers` go to `url` alone. Raises `FetchFailed`.
+
+        A `budget` that several fetches share takes the place of `max_bytes`; raises `BudgetExceeded`.
+        """
+        allowance = budget or ByteBudget(self._max_bytes)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._follow(_parsed(url), headers)
+                return await self._follow(_parsed(url), headers, allowance)
         except TimeoutError:
             raise FetchFailed("timeout") from None
         except (httpcore.NetworkError, httpcore.TimeoutException):
@@ -176,15 +211,24 @@ class GuardedFetcher:
         """Let go of connections."""
         await self._pool.aclose()
 
-    async def _follow(self, url: httpx.URL, headers: Mapping[str, str]) -> Fetched:
+    async def _follow(self, url: httpx.URL, headers: Mapping[str, str], budget: ByteBudget) -> Fetched:
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._get(url, headers)
+            answer = await self._get(url, headers, budget)
             if isinstance(answer, Fetched):
                 return answer
-            url, headers = _redirected(url, answer), {}
-        raise FetchFailed("too many redirects")
+            url, headers = self._redirected(url, answer), {}
+        raise FetchFailed("too many redirects", is_final=True)
 
-    async def _get(self, url: httpx.URL, headers: Mapping[str, str]) -> Fetched | str:
+    def _redirected(self, url: httpx.URL, location: str) -> httpx.URL:
+        try:
+            target = url.join(location)
+        except (httpx.InvalidURL, ValueError):
+            raise FetchFailed("unusable redirect", is_final=True) from None
+        if not target.host or not self._may_redirect(target):
+            raise FetchFailed("unusable redirect", is_final=True)
+        return target
+
+    async def _get(self, url: httpx.URL, headers: Mapping[str, str], budget: ByteBudget) -> Fetched | str:
         """The answer, or the location that it redirects to."""
         sent = [("Host", url.netloc.decode("ascii")), *headers.items()]
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -194,35 +238,29 @@ class GuardedFetcher:
                 return location
             if not httpx.codes.is_success(response.status):
                 return Fetched(response.status)
-            return Fetched(response.status, await self._limited(response))
+            return Fetched(response.status, await _content(response, budget))
 
-    async def _limited(self, response: httpcore.Response) -> bytes:
-        body = bytearray()
-        async for part in response.aiter_stream():
-            body += part
-            if len(body) > self._max_bytes:
-                raise FetchFailed("answer too large")
-        return bytes(body)
+
+async def _content(response: httpcore.Response, budget: ByteBudget) -> bytes:
+    parts = []
+    async for part in response.aiter_stream():
+        budget.spend(len(part))
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
-        raise FetchFailed("not a web address") from None
+        raise FetchFailed("not a web address", is_final=True) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise FetchFailed("not a web address")
+        raise FetchFailed("not a web address", is_final=True)
     return parsed
 
 
-def _redirected(url: httpx.URL, location: str) -> httpx.URL:
-    try:
-        target = url.join(location)
-    except (httpx.InvalidURL, ValueError):
-        raise FetchFailed("unusable redirect") from None
-    if target.scheme != "https" or not target.host:
-        raise FetchFailed("unusable redirect")
-    return target
+def _is_https(url: httpx.URL) -> bool:
+    return url.scheme == "https"
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

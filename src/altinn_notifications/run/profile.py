@@ -7,7 +7,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from altinn_notifications.settings import Environment
+from altinn_notifications.settings import Environment, SimulatorSettings
 from altinn_notifications.simulator.clients import SERVICE_CLIENT
 from altinn_notifications.simulator.keys import SigningKeys
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 SHORT_WAITS: Final[Mapping[str, str]] = {
     "NOTIFICATIONS_SMS_GATEWAY_RETRY_SECONDS": "2,5,10,20",
     "NOTIFICATIONS_EMAIL_MESSAGE_RETRY_SECONDS": "2,5,10,20",
+    "NOTIFICATIONS_EMAIL_ATTACHMENT_RETRY_SECONDS": "1,2,5,5",
     "NOTIFICATIONS_EMAIL_INTERMITTENT_ERROR_DELAY_SECONDS": "3",
     "NOTIFICATIONS_EMAIL_DELIVERED_WITHOUT_BOUNCE_AFTER_SECONDS": "-1",  # the local mailbox always reports
 }
+ATTACHMENT_ORIGINS: Final = "NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS"
+SIMULATOR_PORT: Final = "NOTIFICATIONS_SIMULATOR_PORT"
+DEFAULT_PORT: Final = SimulatorSettings.model_fields["port"].default
 SHARED_SECRETS: Final = (
     "NOTIFICATIONS_EMAIL_REPORT_ACCESS_KEY",
     "NOTIFICATIONS_SMS_GATEWAY_USERNAME",
@@ -43,12 +47,13 @@ def local_profile(given: Mapping[str, str], *, keys_directory: Path, now: dateti
 
     The key pairs that the local platform knows the service by are made in `keys_directory` if they are not there yet.
     """
+    taken = {name.upper(): value for name, value in given.items()}
     profile = {
         **SHORT_WAITS,
+        ATTACHMENT_ORIGINS: f"http://localhost:{taken.get(SIMULATOR_PORT, DEFAULT_PORT)}",
         **{name: secrets.token_urlsafe(24) for name in SHARED_SECRETS},
         **_identity(SigningKeys(now, keys_directory), keys_directory),
     }
-    taken = {name.upper() for name in given}
     return {name: value for name, value in profile.items() if name not in taken}
 
 

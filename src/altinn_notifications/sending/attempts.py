@@ -19,6 +19,7 @@ from altinn_notifications.metrics import PROVIDER_OUTCOME_UNKNOWN
 from altinn_notifications.orders.completion import complete_finished
 from altinn_notifications.orders.instant_reservations import publish
 from altinn_notifications.reports.matching import apply_waiting, match_missed
+from altinn_notifications.sending.download_notes import remember
 from altinn_notifications.sending.pauses import extend_pause
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Connection, Database
     from altinn_notifications.sending.claims import Claimed
+    from altinn_notifications.sending.download_notes import DownloadNote
     from altinn_notifications.sending.schedules import Decision
 
 log = structlog.get_logger()
@@ -92,6 +94,8 @@ class Closing:
     decision: Decision
     reservation: UUID | None = None
     """The chain of an instant order, which becomes visible with its outcome."""
+    download: DownloadNote | None = None
+    """What is remembered of the attachments of a composed email."""
 
 
 class Attempts:
@@ -151,6 +155,8 @@ async def _store_outcomes(connection: Connection, group: Sequence[Closing], now:
     """Store what became of calls; the references, by channel, that no report could be matched with before."""
     if reserved := [closing.reservation for closing in group if closing.reservation is not None]:
         await publish(connection, reserved, now=now)
+    notes = [(c.claim.notification_id, c.claim.claim_count, c.download) for c in group if c.download is not None]
+    await remember(connection, notes, now=now)
     rows = await connection.fetch(CLOSE, *columns(_row(closing) for closing in group), now)
     kept: dict[UUID, Any] = {row["notification_id"]: row for row in rows}
     await events.record(connection, [_event(closing, now) for closing in group])

@@ -21,6 +21,7 @@ from altinn_notifications.processing.expiry import in_send_window, next_opening
 from altinn_notifications.sending import claims
 from altinn_notifications.sending.attempts import Closing, Opening, count_unknown
 from altinn_notifications.sending.claims import Claimed
+from altinn_notifications.sending.download_notes import note_of
 from altinn_notifications.sending.pauses import paused_until
 from altinn_notifications.sending.schedules import decide, unknown
 
@@ -221,7 +222,8 @@ class Lane(Generic[Message]):
             log.error("provider_misconfigured", provider=self._provider.name, reason=outcome.detail)
         decision = decide(claim, outcome, self._policy, now=self._clock.now())
         attempt = claim.attempts + 1
-        closing = Closing(claim, self._provider.name, self.settings.source, attempt, started, decision)
+        note = note_of(claim.lane, message)
+        closing = Closing(claim, self._provider.name, self.settings.source, attempt, started, decision, download=note)
         await self._close(closing)
 
     async def _close(self, closing: Closing) -> None:

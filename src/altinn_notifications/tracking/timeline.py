@@ -294,6 +294,16 @@ def _message_lines(channel: Channel) -> Mapping[str, Callable[[Details], Line]]:
             + _NOT_REPEATED.get(d["next"], repeated),
             Tone.CAUTION,
         ),
+        Kind.ATTACHMENTS_DEFERRED: lambda d: (
+            "Attachments not available yet",
+            f"They could not be fetched now ({d['reason']}). It is tried again {d.moment('at')}.",
+            Tone.CAUTION,
+        ),
+        Kind.ATTACHMENTS_REFUSED: lambda d: (
+            f"Not sent: {result_words(channel, d['result']).title.lower()}",
+            f"Its attachments could not be fetched or sent ({d['reason']}).",
+            Tone.BAD,
+        ),
         Kind.REPORT_APPLIED: lambda d: (
             result_words(channel, d["result"]).title,
             f"So {d.reporter} reported. {result_words(channel, d['result']).meaning}",
