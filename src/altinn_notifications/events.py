@@ -38,6 +38,9 @@ class Kind(StrEnum):
     SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: "retry", "hold" or "end"
     ATTACHMENTS_DEFERRED = "attachments-deferred"  # provider, attempt, started, reason, at
     ATTACHMENTS_REFUSED = "attachments-refused"  # provider, attempt, started, result, reason
+    OPERATION_SUCCEEDED = "operation-succeeded"  # provider
+    OPERATION_FAILED = "operation-failed"  # provider, result, reason
+    OPERATION_RETURNED = "operation-returned"  # provider, reason
     REPORT_APPLIED = "report-applied"  # provider, result
     REPORT_IGNORED = "report-ignored"  # provider, result, reason
     DELIVERED_WITHOUT_REPORT = "delivered-without-report"  # after (seconds)

@@ -39,6 +39,7 @@ BEAT: Final = "UPDATE workers SET seen = $2, dependencies = $3 WHERE number = $1
 OTHERS: Final = "SELECT number, seen FROM workers WHERE number <> $1"
 END_LEASES: Final = (
     "UPDATE notification_states SET wake_at = $2 WHERE claimed_by = $1 AND result = 'Sending' AND wake_at > $2",
+    "UPDATE notification_states SET poll_at = $2 WHERE claimed_by = $1 AND result = 'Sending' AND poll_at > $2",
     "UPDATE order_states SET wake_at = $2 WHERE claimed_by = $1 AND status = 'Processing' AND wake_at > $2",
     "DELETE FROM workers WHERE number = $1",
 )

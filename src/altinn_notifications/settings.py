@@ -208,6 +208,20 @@ class EmailSettings(Group):
         return _texts(_texts(values, "attachment_retry_seconds"), "attachment_extra_origins")
 
 
+class AcsSettings(Group):
+    """`NOTIFICATIONS_ACS_*` (spec 09, 3, 4 and 11)"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_ACS_", frozen=True, extra="forbid")
+
+    connection_string: SecretStr | None = Field(
+        None, description="endpoint=https://...;accesskey=... of the resource; needed by the email provider `acs`"
+    )
+    api_version: str = Field("2025-09-01", description="version of its operations")
+    timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for one answer")
+    retry_delay_ms: PositiveInt = Field(800, description="wait before the first of three repeats of a call; doubles")
+    poll_interval_ms: PositiveInt = Field(8000, description="time between two questions how it went with a mail")
+
+
 class SmsSettings(Group):
     """`NOTIFICATIONS_SMS_*` (spec 10, 13)"""
 
@@ -293,6 +307,7 @@ class Settings:
         authentication: AuthenticationSettings | None = None,
         notification: NotificationSettings | None = None,
         email: EmailSettings | None = None,
+        acs: AcsSettings | None = None,
         sms: SmsSettings | None = None,
         platform: PlatformSettings | None = None,
         simulator: SimulatorSettings | None = None,
@@ -302,6 +317,7 @@ class Settings:
         self.authentication = authentication or AuthenticationSettings()
         self.notification = notification or NotificationSettings()
         self.email = email or EmailSettings()
+        self.acs = acs or AcsSettings()
         self.sms = sms or SmsSettings()
         self.platform = platform or PlatformSettings()
         self.simulator = simulator or SimulatorSettings()

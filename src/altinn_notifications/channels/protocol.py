@@ -1,14 +1,15 @@
 """What the service hands to a provider, and what a provider may answer.
 
 A provider is one class with `name` and `send`. It never raises for what happens on the wire: every end of a call is
-one of the four outcomes below, so that the caller must decide on each of them.
+one of the four outcomes below, so that the caller must decide on each of them. One that takes messages before it knows
+what becomes of them is asked again with `poll`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -37,6 +38,8 @@ class OutgoingEmail:
     body: str
     is_html: bool
     attachments: tuple[Attachment, ...] = ()
+    may_have_arrived: bool = False
+    """Whether an earlier submission under this operation id may have been taken; a provider that can tell is asked."""
 
     def __repr__(self) -> str:
         return f"OutgoingEmail({self.notification_id})"
@@ -63,6 +66,8 @@ class Accepted:
     """The provider has taken the message over. `reference` is what its delivery reports will carry, if it gave one."""
 
     reference: str | None
+    is_final: bool = True
+    """False: it has only begun, and says how it went when it is asked under the reference (`PolledEmailProvider`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,42 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can say whether the provider took the message (no answer in time, connection lost after the request)."""
+    """Nobody can say whether the provider took the message (no answer in time, connection lost after the request).
+
+    With scope `PROVIDER` the trouble is everybody's: all messages to this provider wait, and this one with them.
+    `retry_after` is the provider's own wish, if it had one. `misconfigured` marks what only an operator can mend.
+    """
+
+    detail: str
+    scope: Scope = Scope.MESSAGE
+    retry_after: timedelta | None = None
+    misconfigured: bool = False
+
+
+Outcome = Accepted | Refused | Deferred | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The provider has not said yet how it went with a message that it took.
+
+    `ask_after` is how long to leave it alone, None as usual. `trouble` says why it gave no answer, if it gave none;
+    that tells nothing about the message. `misconfigured` marks what only an operator can mend.
+    """
+
+    ask_after: timedelta | None = None
+    trouble: str | None = None
+    misconfigured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The provider took the message and then did not send it, but might another time."""
 
     detail: str
 
 
-Outcome = Accepted | Refused | Deferred | Unknown
+PollOutcome = Accepted | Refused | NotSent | Unfinished
 
 
 class EmailProvider(Protocol):
@@ -114,6 +149,14 @@ class EmailProvider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class PolledEmailProvider(EmailProvider, Protocol):
+    """Carries email, and says only when it is asked what became of it."""
+
+    async def poll(self, reference: str) -> PollOutcome:
+        """Ask about a mail that it took. Does not raise for anything that happens on the wire."""
 
 
 class SmsProvider(Protocol):

@@ -57,7 +57,8 @@ FIND_KEYS: Final = """
         ON s.channel = k.channel AND s.provider_reference = k.reference"""
 
 APPLY: Final = """
-    UPDATE notification_states s SET result = u.result, result_time = $4, report = u.report, wake_at = NULL
+    UPDATE notification_states s SET result = u.result, result_time = $4, report = u.report, wake_at = NULL,
+        poll_at = NULL
     FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS u (notification_id, result, report)
     WHERE s.notification_id = u.notification_id"""
 

@@ -53,14 +53,17 @@ OPEN: Final = """
 CLOSE: Final = """
     UPDATE notification_states s SET attempt_open = false, claimed_by = NULL,
         result = CASE WHEN s.result = 'Sending' THEN coalesce(u.result, s.result) ELSE s.result END,
-        result_time = CASE WHEN s.result = 'Sending' AND u.result IS NOT NULL THEN $8 ELSE s.result_time END,
+        result_time = CASE WHEN s.result = 'Sending' AND u.result IS NOT NULL THEN $9 ELSE s.result_time END,
         wake_at = CASE WHEN s.result = 'Sending' THEN u.wake_at END,
+        poll_at = CASE WHEN s.result = 'Sending' THEN u.poll_at END,
         provider_reference = coalesce(u.reference, s.provider_reference),
         deferrals = s.deferrals + u.deferred::integer,
-        outcome_unknown = u.outcome_unknown OR (s.outcome_unknown AND coalesce(u.result, 'New') = 'New')
-    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[], $7::boolean[])
-        AS u (notification_id, claim_count, result, wake_at, reference, deferred, outcome_unknown)
-    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.expiry > $8
+        outcome_unknown = u.outcome_unknown
+            OR (s.outcome_unknown AND coalesce(u.result, 'New') = 'New' AND u.poll_at IS NULL)
+    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::text[], $6::boolean[], $7::boolean[],
+                $8::timestamptz[])
+        AS u (notification_id, claim_count, result, wake_at, reference, deferred, outcome_unknown, poll_at)
+    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.expiry > $9
     RETURNING s.notification_id, s.order_id, s.result"""
 
 INSERT_EXPIRED: Final = """
@@ -96,6 +99,28 @@ class Closing:
     """The chain of an instant order, which becomes visible with its outcome."""
     download: DownloadNote | None = None
     """What is remembered of the attachments of a composed email."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateResult:
+    """What became of a message, known only after its time was over."""
+
+    source: int
+    notification_id: UUID
+    channel: Channel
+    reference: str | None
+    result: str
+
+    @property
+    def document(self) -> dict[str, str]:
+        """The send result that is kept."""
+        reference_name = "operationId" if self.channel is Channel.EMAIL else "gatewayReference"
+        names = {
+            "notificationId": str(self.notification_id),
+            reference_name: self.reference,
+            "sendResult": self.result,
+        }
+        return {name: value for name, value in names.items() if value is not None}
 
 
 class Attempts:
@@ -179,20 +204,25 @@ async def _store_outcomes(connection: Connection, group: Sequence[Closing], now:
 async def _note_expired(connection: Connection, closings: Sequence[Closing], now: datetime) -> None:
     """A result for a notification that expired meanwhile changes nothing and becomes a dead report (spec 07, 4.2)."""
     late = [c for c in closings if c.decision.result not in (None, "New") and c.claim.expiry <= now]
+    await note_expired(connection, [_late(closing) for closing in late], now=now)
+
+
+def _late(closing: Closing) -> LateResult:
+    claim, decision = closing.claim, closing.decision
+    return LateResult(
+        closing.source, claim.notification_id, Channel(claim.channel), decision.reference, str(decision.result)
+    )
+
+
+async def note_expired(connection: Connection, late: Sequence[LateResult], *, now: datetime) -> None:
+    """Set results aside as dead reports, `NOTIFICATION_EXPIRED` (spec 09, 9.3). Part of the caller's transaction."""
     if late:
-        reports = [_send_result(closing) for closing in late]
-        messages = [f"{c.claim.channel} notification {c.claim.notification_id} had expired" for c in late]
-        await connection.execute(INSERT_EXPIRED, [c.source for c in late], reports, now, messages)
-
-
-def _send_result(closing: Closing) -> dict[str, Any]:
-    reference_name = "operationId" if closing.claim.channel == Channel.EMAIL else "gatewayReference"
-    document = {
-        "notificationId": str(closing.claim.notification_id),
-        reference_name: closing.decision.reference,
-        "sendResult": closing.decision.result,
-    }
-    return {name: value for name, value in document.items() if value is not None}
+        rows = (
+            (result.source, result.document, f"{result.channel} notification {result.notification_id} had expired")
+            for result in late
+        )
+        sources, reports, messages = columns(rows)
+        await connection.execute(INSERT_EXPIRED, sources, reports, now, messages)
 
 
 def _row(closing: Closing) -> tuple[Any, ...]:
@@ -205,6 +235,7 @@ def _row(closing: Closing) -> tuple[Any, ...]:
         decision.reference,
         decision.deferred,
         decision.outcome_unknown,
+        decision.poll_at,
     )
 
 

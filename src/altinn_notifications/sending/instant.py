@@ -183,9 +183,9 @@ def follow_up(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: dat
     Source: spec 03, 7.3 and 10.
     """
     match outcome:
-        case Unknown():
+        case Unknown(scope=Scope.MESSAGE):
             return None
-        case Deferred() if claim.channel == Channel.SMS:
+        case Deferred() | Unknown() if claim.channel == Channel.SMS:
             return None
         case Deferred(Scope.MESSAGE, reason):
             return Decision(Kind.SEND_DEFERRED, "New", detail={"reason": reason, "at": now.isoformat()})

@@ -32,6 +32,7 @@ def outgoing_email(row: Row, templates: Row) -> tuple[OutgoingEmail, str]:
         subject=row["subject"] or template["subject"],
         body=row["body"] or template["body"],
         is_html=template["content_type"] == ContentType.HTML,
+        may_have_arrived=repeated is not None,
     )
     return email, str(operation_id)
 

@@ -20,6 +20,7 @@ def mail_policy(settings: Settings) -> RetryPolicy:
         provider_pause=timedelta(seconds=email.intermittent_error_delay_seconds),
         window=_window(settings.notification),
         settle_after=timedelta(seconds=settles) if settles >= 0 else None,
+        poll_interval=timedelta(milliseconds=settings.acs.poll_interval_ms),
     )
 
 

@@ -32,6 +32,8 @@ class RetryPolicy:
     hold_by_default: bool = False
     settle_after: timedelta | None = None
     """When accepted mail without a report counts as delivered; None: never (spec 09, 8.1)."""
+    poll_interval: timedelta = timedelta(seconds=8)
+    """How long a provider that is polled is left alone between two questions about a mail (spec 09, 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Decision:
     """The new result, None when it stays `Sending`."""
     reference: str | None = None
     wake_at: datetime | None = None
+    poll_at: datetime | None = None
+    """When to ask the provider what became of the message; only while it stays `Sending`."""
     deferred: bool = False
     outcome_unknown: bool = False
     pause_until: datetime | None = None
@@ -52,14 +56,16 @@ class Decision:
 def decide(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: datetime) -> Decision:
     """What follows `outcome` of the attempt that `claim` made, at `now` (UTC)."""
     match outcome:
-        case Accepted(reference):
-            settles = None if policy.settle_after is None else now + policy.settle_after
-            detail = {} if reference is None else {"reference": reference}
-            return Decision(Kind.SEND_ACCEPTED, _accepted(claim), reference, settles, detail=detail)
+        case Accepted():
+            return _taken(claim, outcome, policy, now)
         case Refused(result, reason):
             return Decision(Kind.SEND_REFUSED, result, detail={"result": result, "reason": reason})
-        case Unknown(reason):
-            return unknown(claim, reason, policy, now=now)
+        case Unknown(reason, Scope.PROVIDER, wish) if not _is_held(claim, policy):
+            pause = now + (wish or policy.provider_pause)
+            detail = {"reason": reason, "next": "retry", "at": pause.isoformat()}
+            return Decision(Kind.SEND_UNKNOWN, "New", pause_until=pause, outcome_unknown=True, detail=detail)
+        case Unknown(reason, _, wish):
+            return unknown(claim, reason, policy, now=now, wish=wish)
         case Deferred(Scope.PROVIDER, reason, wish):
             pause = now + (wish or policy.provider_pause)
             detail = {"reason": reason, "pausedUntil": pause.isoformat()}
@@ -70,18 +76,34 @@ def decide(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: dateti
             return Decision(Kind.SEND_DEFERRED, wake_at=again, deferred=True, detail=detail)
 
 
-def unknown(claim: Claimed, reason: str, policy: RetryPolicy, *, now: datetime) -> Decision:
+def _taken(claim: Claimed, outcome: Accepted, policy: RetryPolicy, now: datetime) -> Decision:
+    detail = {} if outcome.reference is None else {"reference": outcome.reference}
+    if not outcome.is_final:
+        again = now + policy.poll_interval
+        return Decision(Kind.SEND_ACCEPTED, None, outcome.reference, poll_at=again, detail=detail)
+    settles = None if policy.settle_after is None else now + policy.settle_after
+    return Decision(Kind.SEND_ACCEPTED, _accepted(claim), outcome.reference, settles, detail=detail)
+
+
+def unknown(
+    claim: Claimed, reason: str, policy: RetryPolicy, *, now: datetime, wish: timedelta | None = None
+) -> Decision:
     """What follows an attempt of which nobody knows whether the provider took it.
 
     Mail is repeated under the same operation id, so that a receiver can recognise it. An SMS is repeated or held, as
     its owner decided; a held one ends as `Failed_TTL`. Source: spec 08, 10.4.
     """
-    held = claim.channel == Channel.SMS and (policy.hold_by_default or claim.creator in policy.hold_creators)
-    again = None if held else retry_time(claim, policy, now=now, wish=None)
+    held = _is_held(claim, policy)
+    again = None if held else retry_time(claim, policy, now=now, wish=wish)
     detail: dict[str, Any] = {"reason": reason, "next": "hold" if held else "retry"}
     if again is not None:
         detail["at"] = again.isoformat()
     return Decision(Kind.SEND_UNKNOWN, wake_at=again, deferred=True, outcome_unknown=True, detail=detail)
+
+
+def _is_held(claim: Claimed, policy: RetryPolicy) -> bool:
+    """Whether a message that may have been sent is not sent again."""
+    return claim.channel == Channel.SMS and (policy.hold_by_default or claim.creator in policy.hold_creators)
 
 
 def retry_time(claim: Claimed, policy: RetryPolicy, *, now: datetime, wish: timedelta | None) -> datetime:

@@ -21,7 +21,8 @@ TERMINATE: Final = """
         WHERE result IN ('New', 'Sending', 'Succeeded', 'Accepted') AND channel = $1 AND expiry < $2
         ORDER BY expiry LIMIT $3 FOR UPDATE SKIP LOCKED
     )
-    UPDATE notification_states s SET result = 'Failed_TTL', result_time = $4, wake_at = NULL, attempt_open = false
+    UPDATE notification_states s SET result = 'Failed_TTL', result_time = $4, wake_at = NULL, poll_at = NULL,
+        attempt_open = false
     FROM expired WHERE s.notification_id = expired.notification_id
     RETURNING s.notification_id, s.order_id, expired.result AS was"""
 

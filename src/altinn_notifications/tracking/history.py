@@ -56,6 +56,7 @@ class MessageFacts:
     result: str
     result_time: datetime
     wake_at: datetime | None
+    poll_at: datetime | None
     attempts: int
     attempt_open: bool
     deferrals: int
@@ -137,8 +138,8 @@ COUNT_RESULTS: Final = """
 
 LOAD_MESSAGES: Final = """
     SELECT n.id, n.channel, n.position, n.destination, n.national_identity_number, n.organization_number, n.reason,
-           n.created, s.expiry, s.lane, s.result, s.result_time, s.wake_at, s.attempts, s.attempt_open, s.deferrals,
-           s.outcome_unknown, s.provider, s.provider_reference
+           n.created, s.expiry, s.lane, s.result, s.result_time, s.wake_at, s.poll_at, s.attempts, s.attempt_open,
+           s.deferrals, s.outcome_unknown, s.provider, s.provider_reference
     FROM notifications n JOIN notification_states s ON s.notification_id = n.id
     WHERE n.order_id = $1 ORDER BY n.channel, n.position, n.id OFFSET $2 LIMIT $3"""
 

@@ -135,6 +135,8 @@ def _turn(message: MessageFacts) -> str:
 def _sending(message: MessageFacts, now: datetime) -> str:
     if message.attempt_open:
         return "The provider is being asked to take it."
+    if message.poll_at is not None:
+        return "Its provider has it and is asked again soon how it went."
     if message.wake_at is None and message.outcome_unknown:
         return f"Nobody knows whether it was sent, and it is not repeated; it ends {oslo_moment(message.expiry)}."
     if message.wake_at is not None and message.deferrals and message.wake_at > now:
@@ -303,6 +305,17 @@ def _message_lines(channel: Channel) -> Mapping[str, Callable[[Details], Line]]:
             f"Not sent: {result_words(channel, d['result']).title.lower()}",
             f"Its attachments could not be fetched or sent ({d['reason']}).",
             Tone.BAD,
+        ),
+        Kind.OPERATION_SUCCEEDED: lambda d: ("On its way", f"{d.provider} has sent it on.", Tone.ACTIVE),
+        Kind.OPERATION_FAILED: lambda d: (
+            f"Not sent: {result_words(channel, d['result']).title.lower()}",
+            f"{d.provider} took it and then could not send it ({d['reason']}).",
+            Tone.BAD,
+        ),
+        Kind.OPERATION_RETURNED: lambda d: (
+            "Back in the queue",
+            f"{d.provider} took it and then did not send it ({d['reason']}). It is handed over once more.",
+            Tone.CAUTION,
         ),
         Kind.REPORT_APPLIED: lambda d: (
             result_words(channel, d["result"]).title,
