@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api import (
     composed_orders,
+    dashboard,
+    end_user_log,
     errors,
     future_orders,
     health,
@@ -105,6 +107,8 @@ def routes(general: GeneralSettings) -> list[Route]:
         *instant_orders.ROUTES,
         *composed_orders.ROUTES,
         *shipments.ROUTES,
+        *dashboard.ROUTES,
+        *end_user_log.ROUTES,
         *orders.ROUTES,
         *reads.ROUTES,
         *status.ROUTES,

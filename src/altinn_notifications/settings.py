@@ -270,6 +270,8 @@ class PlatformSettings(Group):
     maskinporten_jwk: SecretStr | None = Field(
         None, description="its private RSA key, a JWK in base64; unset: no send condition can be asked"
     )
+    dialogporten_enabled: bool = Field(default=False, description="serve the log of a dialog to those who may see it")
+    dialogporten_base_url: str = Field("", description="who decides that; its address up to `/api/v1/`")
     condition_allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
         description="host names and address ranges that send conditions may use although they are not public "

@@ -72,13 +72,17 @@ class Authenticator:
         if policy is Policy.METRICS_KEY:
             return self._admit_with_key(scope, headers)
         now = self._clock.now().timestamp()
-        bearer = await self._altinn_tokens.check(bearer_token(headers, self._cookie_names), now)
+        bearer = await self._altinn_tokens.check(self.bearer(headers), now)
         platform = await self._platform_tokens.check(platform_tokens(scope, headers), now)
         decision = decide(policy, bearer, platform, scope=self._scopes.get(policy))
         if isinstance(decision, Caller):
             return decision
         _audit(scope, policy, decision, bearer, platform)
         raise empty_problem(decision.status)
+
+    def bearer(self, headers: Mapping[str, str]) -> str | None:
+        """The Altinn token as it was sent, to be passed on in the caller's name."""
+        return bearer_token(headers, self._cookie_names)
 
     def _admit_with_key(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> Caller:
         fault = fault_of_key(scope, self._metrics_key)

@@ -35,6 +35,7 @@ _TRY_AGAIN: Final = frozenset({502, 503, 504})
 _QUESTION_REFUSED: Final = 400
 
 AnswerType = TypeVar("AnswerType", bound="Answer")
+Result = TypeVar("Result")
 
 
 def _plain(name: str) -> str:
@@ -87,28 +88,34 @@ class DependencyClient:
         self, operation: str, path: str, question: Any, answer: type[AnswerType], *, headers: Mapping[str, str] = NONE
     ) -> AnswerType:
         """POST a question in JSON and read the answer. Raises `DependencyFailed`."""
-        return await self._ask(operation, self._request(path, json=question, headers={**JSON, **headers}), answer)
+        request = self._request(path, json=question, headers={**JSON, **headers})
+        return await self._ask(operation, request, self._reader(operation, answer))
 
     async def ask_form(
         self, operation: str, path: str, form: Mapping[str, str], answer: type[AnswerType]
     ) -> AnswerType:
         """POST a form and read the answer, which is JSON. Raises `DependencyFailed`."""
-        return await self._ask(operation, self._request(path, data=form), answer)
+        return await self._ask(operation, self._request(path, data=form), self._reader(operation, answer))
+
+    async def status_of(self, operation: str, path: str, *, headers: Mapping[str, str]) -> int:
+        """GET a path whose answer is its status, one of the accepted ones. Raises `DependencyFailed`."""
+        request = self._http.build_request("GET", self._base_url + path, headers=dict(headers))
+        return await self._ask(operation, request, lambda response: response.status_code)
 
     def _request(self, path: str, **content: Any) -> httpx.Request:
         return self._http.build_request("POST", self._base_url + path, **content)
 
-    async def _ask(self, operation: str, request: httpx.Request, answer: type[AnswerType]) -> AnswerType:
+    async def _ask(self, operation: str, request: httpx.Request, read: Callable[[httpx.Response], Result]) -> Result:
         async with self._turns:
             if not self._breaker.admits(self._monotonic()):
                 raise DependencyFailed(self.dependency, operation, "circuit open")
             try:
-                read = self._read(operation, answer, await self._answered(operation, request))
+                result = read(await self._answered(operation, request))
             except DependencyFailed as failure:
                 self._note(failure)
                 raise
             self._breaker.succeeded()
-            return read
+            return result
 
     def _note(self, failure: DependencyFailed) -> None:
         if failure.status == _QUESTION_REFUSED:  # it is up, and has something against what was asked
@@ -148,11 +155,14 @@ class DependencyClient:
             await asyncio.sleep(self._retry_delay * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         raise AssertionError("the last attempt returns or raises")
 
-    def _read(self, operation: str, answer: type[AnswerType], response: httpx.Response) -> AnswerType:
-        try:
-            return answer.model_validate_json(response.content)
-        except ValidationError:
-            raise DependencyFailed(self.dependency, operation, "unreadable answer") from None
+    def _reader(self, operation: str, answer: type[AnswerType]) -> Callable[[httpx.Response], AnswerType]:
+        def read(response: httpx.Response) -> AnswerType:
+            try:
+                return answer.model_validate_json(response.content)
+            except ValidationError:
+                raise DependencyFailed(self.dependency, operation, "unreadable answer") from None
+
+        return read
 
 
 def http_client() -> httpx.AsyncClient:

@@ -12,6 +12,7 @@ from altinn_notifications.platform.authorization import AuthorizationClient
 from altinn_notifications.platform.client import DependencyClient, http_client
 from altinn_notifications.platform.conditions import MAX_BODY_BYTES, ConditionClient
 from altinn_notifications.platform.dependencies import Dependency
+from altinn_notifications.platform.dialogporten import DialogportenClient
 from altinn_notifications.platform.guarded_fetch import AddressGuard, GuardedFetcher
 from altinn_notifications.platform.maskinporten import MaskinportenIdentity, MaskinportenTokens
 from altinn_notifications.platform.profile import ProfileClient
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 THIS_MACHINE: Final = ("localhost", "127.0.0.0/8", "::1")
 _OK_ONLY: Final = frozenset({200})
+_ANY_DECISION: Final = range(200, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Platform:
     register: RegisterClient
     authorization: AuthorizationClient
     conditions: ConditionClient
+    dialogporten: DialogportenClient | None
+    """None where the log of a dialog is not served."""
     attachments: AttachmentStore
     _http: httpx.AsyncClient
     _fetcher: GuardedFetcher
@@ -82,6 +86,7 @@ def open_platform(settings: Settings) -> Platform:
         ),
         conditions=ConditionClient(fetcher, MaskinportenTokens(maskinporten, _identity(platform), SystemClock())),
         attachments=_attachment_store(settings),
+        dialogporten=_dialogporten(settings, http),
         _http=http,
         _fetcher=fetcher,
         _dependencies=(profile, register, authorization, maskinporten),
@@ -98,6 +103,19 @@ def _attachment_store(settings: Settings) -> AttachmentStore:
         may_redirect=origins.allow,
     )
     return AttachmentStore(fetcher, origins)
+
+
+def _dialogporten(settings: Settings, http: httpx.AsyncClient) -> DialogportenClient | None:
+    platform = settings.platform
+    if not platform.dialogporten_enabled:
+        return None
+    address = platform.dialogporten_base_url
+    is_production = settings.general.environment is Environment.PRODUCTION
+    if not address.startswith(("https://",) if is_production else ("https://", "http://")):
+        wanted = "https://" if is_production else "http:// or https://"
+        raise ValueError(f"NOTIFICATIONS_PLATFORM_DIALOGPORTEN_BASE_URL must start with {wanted}")
+    client = DependencyClient(Dependency.DIALOGPORTEN, address, http, platform, accepted=_ANY_DECISION)
+    return DialogportenClient(client)
 
 
 def _allowed_hosts(settings: Settings) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from enum import StrEnum
 
 
 class Dependency(StrEnum):
-    """The services of the platform that are asked while an order is registered or processed."""
+    """The services of the platform that are asked: Dialogporten by the API only, the others also by workers."""
 
     PROFILE = "profile"
     REGISTER = "register"
     AUTHORIZATION = "authorization"
     MASKINPORTEN = "maskinporten"
+    DIALOGPORTEN = "dialogporten"
 
 
 class Circuit(StrEnum):
