@@ -81,7 +81,7 @@ async def build_services(settings: Settings, clock: Clock, db_url: str) -> Async
         await stack.enter_async_context(following(clock, db, wakeups, listens=True))
         platform = open_platform(settings)
         stack.push_async_callback(platform.close)
-        email, sms = email_providers(settings, clock), sms_providers(settings)
+        email, sms = email_providers(settings, clock, db), sms_providers(settings, clock, db)
         for close in [provider.close for provider in email] + [provider.close for provider in sms]:
             stack.push_async_callback(close)
         instant = InstantSender(db, clock, settings, email=email, sms=sms)

@@ -12,7 +12,12 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
+    ConfigDict,
+    DirectoryPath,
     Field,
+    FilePath,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -45,11 +50,37 @@ Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$", to_l
 """Scheme, host and port of a web address."""
 
 
+PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{4,14}$")]
+"""A number as E.164 writes it."""
+
+
+DomainName = Annotated[str, StringConstraints(pattern=r"^[^@\s]+$", to_lower=True)]
+
+
+class Contradiction(ValueError):
+    """Settings that do not fit together, although each of them could be used; the text names a variable."""
+
+
 class NotInProduction(ValueError):
     """Something made for tests is set where messages are real; the text names its variable."""
 
     def __init__(self, variable: str) -> None:
         super().__init__(f"{variable}: not in production")
+
+
+class DkimKey(BaseModel):
+    """How mail from one domain is signed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    selector: str
+    key_file: FilePath
+    """A private RSA key as PEM."""
+
+
+def _an_account(connection_string: SecretStr) -> SecretStr:
+    Account.parse(connection_string.get_secret_value())
+    return connection_string
 
 
 class Group(BaseSettings):
@@ -166,12 +197,15 @@ class EmailSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_EMAIL_", frozen=True, extra="forbid")
 
-    providers: Annotated[tuple[Literal["smtp"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)] = (
-        Field(("smtp",), description="who carries email, the preferred one first (comma-separated)")
-    )
+    providers: Annotated[
+        tuple[Literal["smtp", "capture"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)
+    ] = Field(("smtp",), description="who carries email, the preferred one first (comma-separated)")
     smtp_host: str = Field("localhost", description="relay that takes our mail")
     smtp_port: PositiveInt = Field(5125, description="its port; 587 at most relays")
     smtp_tls: Literal["none", "starttls", "tls"] = Field("none", description="how the connection is secured")
+    smtp_ca_file: FilePath | None = Field(
+        None, description="PEM file of the authorities that may vouch for the relay; unset: those the system trusts"
+    )
     smtp_username: str | None = Field(None, description="unset: no authentication")
     smtp_password: SecretStr | None = Field(None, description="password of smtp_username")
     smtp_timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for one reply")
@@ -186,6 +220,21 @@ class EmailSettings(Group):
     intermittent_error_delay_seconds: PositiveInt = Field(60, description="pause after a provider-wide failure")
     message_retry_seconds: Annotated[tuple[PositiveInt, ...], NoDecode, Field(min_length=1)] = Field(
         (60, 300, 900, 1800, 3600), description="waits after a temporary refusal of one mail; the last one repeats"
+    )
+    bounce_directory: DirectoryPath | None = Field(
+        None, description="Maildir that collects bounces, read every minute; unset: they come to the report endpoint"
+    )
+    dkim_keys: dict[DomainName, DkimKey] = Field(
+        {}, description='keys that sign mail, by domain: {"altinn.no": {"selector": "s1", "key_file": "dkim.pem"}}'
+    )
+    sender_domains: dict[str, tuple[DomainName, ...]] = Field(
+        {}, description='domains that a creator may send from; not named here: any. {"ttd": ["ttd.no"]}'
+    )
+    suppression_file: FilePath | None = Field(
+        None, description="file of addresses that are never written to, one on each line; read anew when it changes"
+    )
+    capture_delivery_delay_seconds: NonNegativeFloat = Field(
+        2.0, description="time from a captured mail's acceptance to its report"
     )
     blob_download_concurrency: PositiveInt = Field(5, description="attachments of one mail fetched at the same time")
     blob_download_timeout_seconds: PositiveFloat = Field(30.0, description="longest time for one attachment")
@@ -227,15 +276,21 @@ class SmsSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_SMS_", frozen=True, extra="forbid")
 
-    providers: Annotated[tuple[Literal["link"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)] = (
-        Field(("link",), description="who carries SMS, the preferred one first (comma-separated)")
-    )
+    providers: Annotated[
+        tuple[Literal["link", "capture"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)
+    ] = Field(("link",), description="who carries SMS, the preferred one first (comma-separated)")
     gateway_endpoint: str = Field("http://localhost:5101/sms/gateway", description="LINK Mobility's XML gateway")
     gateway_username: str = Field("", description="account at the gateway")
     gateway_password: SecretStr = Field(SecretStr(""), description="its password")
     gateway_timeout_seconds: PositiveFloat = Field(30.0, description="longest wait for an answer")
     gateway_retry_seconds: Annotated[tuple[PositiveInt, ...], NoDecode, Field(min_length=1)] = Field(
         (300, 600, 900, 1800), description="waits after a gateway error; the last one repeats"
+    )
+    allow_list: Annotated[tuple[PhoneNumber, ...], NoDecode] = Field(
+        (), description="E.164 numbers that get real SMS outside production; all others are captured (comma-separated)"
+    )
+    capture_delivery_delay_seconds: NonNegativeFloat = Field(
+        2.0, description="time from a captured SMS's acceptance to its report"
     )
     unicode_when_needed: bool = Field(default=False, description="send text outside the GSM alphabet as UCS-2")
     report_username: str = Field("", description="user of the report endpoint; empty: nobody gets in")
@@ -244,7 +299,7 @@ class SmsSettings(Group):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
-        return _texts(_texts(values, "providers"), "gateway_retry_seconds")
+        return _texts(_texts(_texts(values, "providers"), "gateway_retry_seconds"), "allow_list")
 
 
 class PlatformSettings(Group):
@@ -329,6 +384,12 @@ class Settings:
     def _refuse_what_is_for_tests(self) -> None:
         if self.email.attachment_extra_origins:
             raise NotInProduction("NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS")
+        if "capture" in self.email.providers:
+            raise NotInProduction("NOTIFICATIONS_EMAIL_PROVIDERS=capture")
+        if "capture" in self.sms.providers:
+            raise NotInProduction("NOTIFICATIONS_SMS_PROVIDERS=capture")
+        if self.sms.allow_list:
+            raise NotInProduction("NOTIFICATIONS_SMS_ALLOW_LIST")
 
 
 def _texts(values: object, name: str) -> object:

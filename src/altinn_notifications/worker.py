@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from prometheus_client import start_http_server
 
+from altinn_notifications.channels.capture import delete_captured
 from altinn_notifications.channels.providers import email_providers, sms_providers
 from altinn_notifications.database.pool import Database, DatabaseUnavailable
 from altinn_notifications.database.turned_clock import following
@@ -20,6 +21,8 @@ from altinn_notifications.presence import Presence
 from altinn_notifications.processing import due_orders
 from altinn_notifications.processing.processor import Processor
 from altinn_notifications.reports import matching
+from altinn_notifications.reports.bounce_mailbox import BounceMailbox, forget_collected
+from altinn_notifications.reports.captured import report_captured
 from altinn_notifications.reports.model import PROVIDER_SOURCES
 from altinn_notifications.sending.attempts import Attempts
 from altinn_notifications.sending.composed import ComposedLane
@@ -30,6 +33,7 @@ from altinn_notifications.sending.lanes import Lane, LaneSettings
 from altinn_notifications.sending.messages import outgoing_email, outgoing_sms
 from altinn_notifications.sending.policies import mail_policy, sms_policy
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
+from altinn_notifications.settings import Environment
 from altinn_notifications.tracking.feed import delete_old_entries, publish
 
 if TYPE_CHECKING:
@@ -49,6 +53,10 @@ FEED_INTERVAL: Final = 1.0
 SETTLE_INTERVAL: Final = 10.0
 INSTANT_INTERVAL: Final = 10.0
 CLEANUP_INTERVAL: Final = 300.0
+CAPTURE_INTERVAL: Final = 1.0
+CAPTURED_KEPT: Final = timedelta(days=14)
+BOUNCE_INTERVAL: Final = 60.0
+BOUNCES_REMEMBERED: Final = timedelta(days=14)
 PROBE_INTERVAL: Final = 3.0
 """How often one order that waits for a failing dependency goes ahead, to see whether it answers again."""
 
@@ -81,7 +89,7 @@ class Worker:
         number = await self._presence.register()
         listener = asyncio.create_task(self._wakeups.listen())
         lanes = [self._outliving(lane.run, stop) for lane in self._lanes(number)]
-        loops = [self._outliving(loop, stop) for loop in self._loops(number)]
+        loops = [self._outliving(loop, stop) for loop in [*self._loops(number), *self._loops_by_settings()]]
         presence_stop = asyncio.Event()
         presence = asyncio.create_task(self._outliving(self._presence.run, presence_stop))
         if (port := self._settings.general.worker_metrics_port) is not None:
@@ -143,6 +151,30 @@ class Worker:
             self._every(FEED_INTERVAL, publish_feed),
             self._every(PROBE_INTERVAL, probe),
         ]
+
+    def _loops_by_settings(self) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
+        """What only some deployments need: reports about captured messages, and bounces from a local mailbox."""
+        db, loops = self._db, []
+
+        async def report(now: datetime) -> None:
+            while await report_captured(db, now=now):
+                self._wakeups.wake(REPORTS)
+
+        async def forget(now: datetime) -> None:
+            await delete_captured(db, before=now - CAPTURED_KEPT)
+
+        if self._settings.general.environment is not Environment.PRODUCTION:
+            loops += [self._every(CAPTURE_INTERVAL, report), self._every(CLEANUP_INTERVAL, forget)]
+        if (directory := self._settings.email.bounce_directory) is not None:
+            mailbox = BounceMailbox(directory, db, self._wakeups)
+
+            async def collect(now: datetime) -> None:
+                while await mailbox.collect(now=now):
+                    pass
+                await forget_collected(db, before=now - BOUNCES_REMEMBERED)
+
+            loops.append(self._every(BOUNCE_INTERVAL, collect))
+        return loops
 
     def _on_wake(
         self,
@@ -223,7 +255,7 @@ async def build_worker(settings: Settings, clock: Clock, db_url: str) -> AsyncIt
     async with AsyncExitStack() as stack:
         db = await Database.connect(db_url, pool_size=settings.database.pool_size)
         stack.push_async_callback(db.close)
-        email, sms = email_providers(settings, clock), sms_providers(settings)
+        email, sms = email_providers(settings, clock, db), sms_providers(settings, clock, db)
         for close in [provider.close for provider in email] + [provider.close for provider in sms]:
             stack.push_async_callback(close)
         platform = open_platform(settings)

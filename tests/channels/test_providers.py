@@ -14,6 +14,7 @@ from altinn_notifications.settings import EmailSettings, Settings, SmsSettings
 
 if TYPE_CHECKING:
     from altinn_notifications.clock import FixedClock
+    from altinn_notifications.database.pool import Database
 
 
 def names_allowed(group: type[EmailSettings | SmsSettings]) -> set[str]:
@@ -26,9 +27,9 @@ def test_every_name_that_the_settings_allow_is_a_provider_of_that_name() -> None
     assert names_allowed(SmsSettings) == set(providers.SMS)
 
 
-def test_a_process_has_smtp_and_link_unless_told_otherwise(clock: FixedClock) -> None:
-    assert [provider.name for provider in email_providers(Settings(), clock)] == ["smtp"]
-    assert [provider.name for provider in sms_providers(Settings())] == ["link"]
+async def test_a_process_has_smtp_and_link_unless_told_otherwise(clock: FixedClock, db: Database) -> None:
+    assert [provider.name for provider in email_providers(Settings(), clock, db)] == ["smtp"]
+    assert [provider.name for provider in sms_providers(Settings(), clock, db)] == ["link"]
 
 
 @pytest.mark.parametrize("names", ["", "smpt", "smtp,smtp"])

@@ -17,6 +17,7 @@ from altinn_notifications.orders.mapping import Registration, to_chain
 from altinn_notifications.orders.storage import find_chain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from starlette.responses import Response
@@ -30,7 +31,8 @@ PARAMETER: Final = "notificationOrderRequest"
 async def post_order(request: Request) -> Response:
     """Register an order chain, or tell what its idempotency id registered before."""
     services = request.services
-    order = read_order(await request.json_body(), now=request.now)
+    domains = services.settings.email.sender_domains.get(request.creator)
+    order = read_order(await request.json_body(), now=request.now, sender_domains=domains)
     registration = Registration(request.creator, request.now, services.settings.notification)
     receipt, is_new = await _register(services, request, to_chain(order, registration))
     return registered(receipt, is_new=is_new, base_uri=services.settings.general.base_uri)
@@ -45,10 +47,13 @@ async def get_chain(request: Request) -> Response:
     return registered(receipt, is_new=False, base_uri=services.settings.general.base_uri)
 
 
-def read_order(body: bytes, *, now: datetime) -> OrderRequest:
-    """The order that `body` asks for, valid at `now` (UTC). Raises the 400 of any layer."""
+def read_order(body: bytes, *, now: datetime, sender_domains: Sequence[str] | None = None) -> OrderRequest:
+    """The order that `body` asks for, valid at `now` (UTC). Raises the 400 of any layer.
+
+    `sender_domains` are those that the caller may send email from; None: any.
+    """
     order = read(OrderRequest, body, parameter=PARAMETER)
-    faults = text_faults(order, body)
+    faults = text_faults(order, body, sender_domains=sender_domains)
     add_chain_faults(faults, order, now)
     if faults:
         raise validation_problem(faults)

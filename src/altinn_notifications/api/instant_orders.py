@@ -51,7 +51,8 @@ async def post_email(request: Request) -> Response:
 async def _read(model: type[Order], request: Request) -> Order:
     body = await request.json_body()
     order = read(model, body, parameter=PARAMETER)
-    faults = text_faults(order, body)
+    domains = request.services.settings.email.sender_domains.get(request.creator)
+    faults = text_faults(order, body, sender_domains=domains)
     add_instant_faults(faults, order)
     if faults:
         raise validation_problem(faults)

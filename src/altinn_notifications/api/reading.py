@@ -11,6 +11,8 @@ from altinn_notifications.api.scalars import Unreadable
 from altinn_notifications.orders.rules import Faults
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from altinn_notifications.api.json_tree import Document
 
 _LONGEST_PATH: Final = 1000
@@ -37,9 +39,12 @@ def read(model: type[Model], body: bytes, *, parameter: str) -> Model:
     return request
 
 
-def text_faults(request: Model, body: bytes) -> Faults:
-    """The layer 3 problems that any text of `request` can have, whatever it means."""
-    faults = Faults()
+def text_faults(request: Model, body: bytes, *, sender_domains: Sequence[str] | None = None) -> Faults:
+    """The layer 3 problems that any text of `request` can have, whatever it means.
+
+    More are added to them; `sender_domains` are those that the caller may send email from, None: any.
+    """
+    faults = Faults(sender_domains=sender_domains)
     if _ESCAPED_NUL in body:  # the only way to spell it, so most requests need no closer look
         contract_of(type(request)).add_nul_faults(faults, request)
     return faults

@@ -41,6 +41,8 @@ class EmailPlan:
     ends_as: str
     report: str | None = "Delivered"
     refusal: Refusal | None = None
+    is_endless: bool = False
+    """Whether a provider that is asked how the submission went says for ever that it is not finished."""
     report_after: timedelta | None = None
     """Time from acceptance to report; None: as the settings say."""
 
@@ -69,7 +71,7 @@ EMAIL_WORDS: Final[Mapping[str, EmailPlan]] = {
         "Delivered, after a pause of all email",
         refusal=Refusal(Stage.RECIPIENT, "421 Too many requests, try again later", times=1),
     ),
-    "running": EmailPlan("Succeeded, then Failed_TTL", None),
+    "running": EmailPlan("Succeeded, then Failed_TTL", None, is_endless=True),
     "noreport": EmailPlan("Succeeded, then Failed_TTL", None),
 }
 """By the word in the local part."""

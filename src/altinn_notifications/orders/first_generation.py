@@ -22,7 +22,12 @@ from altinn_notifications.orders.addresses import (
 from altinn_notifications.orders.chain_rules import NEEDS_EMAIL, NEEDS_SMS
 from altinn_notifications.orders.mapping import email_template, sms_template
 from altinn_notifications.orders.model import ContentType, NotificationChannel, Order, Recipient
-from altinn_notifications.orders.rules import add_action_faults, add_email_text_faults, add_send_time_faults
+from altinn_notifications.orders.rules import (
+    add_action_faults,
+    add_email_text_faults,
+    add_send_time_faults,
+    add_sender_domain_fault,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -153,6 +158,7 @@ def _add_common_faults(faults: Faults, request: FirstGenerationOrder, now: datet
 def _add_email_template_faults(faults: Faults, template: EmailTemplateRequest | None, *, is_needed: bool) -> None:
     if template is not None:
         add_email_text_faults(faults, "EmailTemplate.", sender=None, content_type=template.content_type)
+        add_sender_domain_fault(faults, "EmailTemplate.FromAddress", template.from_address)
         _add_blank_fault(faults, "EmailTemplate.Subject", template.subject)
         _add_blank_fault(faults, "EmailTemplate.Body", template.body)
     elif is_needed:

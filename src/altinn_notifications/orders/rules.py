@@ -10,6 +10,7 @@ from altinn_notifications.orders.addresses import is_email_address
 from altinn_notifications.orders.model import ContentType, SendingTimePolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 MAX_IDEMPOTENCY_ID: Final = 4000
@@ -24,7 +25,14 @@ _HIGHEST_PORT: Final = 65_535
 
 
 class Faults(dict[str, list[str]]):
-    """What is wrong with a request: messages by the key of the property they concern (spec 01, 6.4)."""
+    """What is wrong with a request: messages by the key of the property they concern (spec 01, 6.4).
+
+    `sender_domains` are those that its caller may send email from; None: any.
+    """
+
+    def __init__(self, *, sender_domains: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.sender_domains = sender_domains
 
     def add(self, key: str, message: str) -> None:
         """Note that `message` is true of the property `key`."""
@@ -89,10 +97,19 @@ def add_email_text_faults(
     """The rules of email settings; `key` ends with a dot. Source: spec 02, 2.10."""
     if sender is not None and not is_email_address(sender):
         faults.add(f"{key}SenderEmailAddress", "The sender is not a valid email address.")
+    add_sender_domain_fault(faults, f"{key}SenderEmailAddress", sender)
     if not isinstance(content_type, ContentType):
         faults.add(f"{key}ContentType", "The content type must be Plain or Html.")
     if policy is not SendingTimePolicy.ANYTIME:
         faults.add(f"{key}SendingTimePolicy", "Email can only be sent with the policy Anytime.")
+
+
+def add_sender_domain_fault(faults: Faults, key: str, sender: str | None) -> None:
+    """A sender that is named belongs to one of the caller's domains, where those are set."""
+    if faults.sender_domains is None or not sender or not sender.strip():
+        return
+    if sender.strip().rpartition("@")[2].lower() not in faults.sender_domains:
+        faults.add(key, "The sender's domain is not one that you may send from.")
 
 
 def add_idempotency_faults(faults: Faults, idempotency_id: str) -> None:

@@ -53,14 +53,19 @@ class ReportInbox:
             await self._groups.submit(_Delivery(reports, now))
 
     async def _store_group(self, group: Sequence[_Delivery]) -> list[None]:
-        rows = [_row(report, d.received) for d in group for report in d.reports if isinstance(report, DeliveryReport)]
-        dead = [_dead(report, d.received) for d in group for report in d.reports if isinstance(report, InvalidReport)]
+        reports = [(report, delivery.received) for delivery in group for report in delivery.reports]
         async with self._db.transaction() as connection:
-            await _insert(connection, STORE, rows)
-            await _insert(connection, STORE_INVALID, dead)
-        if rows:
+            await store_within(connection, reports)
+        if any(isinstance(report, DeliveryReport) for report, _ in reports):
             self._wakeups.wake(REPORTS)
         return [None] * len(group)
+
+
+async def store_within(connection: Connection, reports: Sequence[tuple[IncomingReport, datetime]]) -> None:
+    """Store reports with the time they came (UTC), in the transaction of the caller, who then wakes the matching."""
+    await _insert(connection, STORE, [_row(report, at) for report, at in reports if isinstance(report, DeliveryReport)])
+    dead = [_dead(report, at) for report, at in reports if isinstance(report, InvalidReport)]
+    await _insert(connection, STORE_INVALID, dead)
 
 
 async def _insert(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

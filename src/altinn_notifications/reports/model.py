@@ -19,7 +19,13 @@ class ReportSource(IntEnum):
     EMAIL_CAPTURE = 4
 
 
-PROVIDER_SOURCES: Final = {"acs": ReportSource.ACS, "smtp": ReportSource.SMTP, "link": ReportSource.SMS_GATEWAY}
+PROVIDER_SOURCES: Final = {
+    "acs": ReportSource.ACS,
+    "smtp": ReportSource.SMTP,
+    "link": ReportSource.SMS_GATEWAY,
+    "email-capture": ReportSource.EMAIL_CAPTURE,
+    "sms-capture": ReportSource.SMS_GATEWAY,
+}
 """As what each provider speaks, by its name."""
 
 

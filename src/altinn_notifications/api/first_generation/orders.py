@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic
 
 from starlette.responses import Response
@@ -26,7 +27,7 @@ from altinn_notifications.orders.first_generation import (
 from altinn_notifications.orders.mapping import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from altinn_notifications.orders.model import Order
@@ -47,10 +48,13 @@ class Form(Generic[Model]):
     add_faults: Callable[[Faults, Model, datetime], None]
     to_order: Callable[[Model, Registration], Order]
 
-    def read(self, body: bytes, now: datetime) -> Model:
-        """What `body` asks for, valid at `now` (UTC). Raises the 400 of any layer."""
+    def read(self, body: bytes, now: datetime, *, sender_domains: Sequence[str] | None = None) -> Model:
+        """What `body` asks for, valid at `now` (UTC). Raises the 400 of any layer.
+
+        `sender_domains` are those that the caller may send email from; None: any.
+        """
         asked = read(self.model, body, parameter=self.parameter)
-        faults = text_faults(asked, body)
+        faults = text_faults(asked, body, sender_domains=sender_domains)
         self.add_faults(faults, asked, now)
         if faults:
             raise validation_problem(faults)
@@ -79,17 +83,19 @@ async def post_sms_order(request: Request) -> Response:
 
 async def _place(form: Form[Model], request: Request) -> Response:
     services = request.services
-    asked = await _read(form, await request.json_body(), request.now)
+    domains = services.settings.email.sender_domains.get(request.creator)
+    read_form = partial(form.read, now=request.now, sender_domains=domains)
+    asked = await _read(read_form, await request.json_body())
     order = form.to_order(asked, Registration(request.creator, request.now, services.settings.notification))
     outlook = await services.contact_check.outlook(order)
     await services.registrar.register_unchained(order)
     return _accepted(order, outlook, services.settings.general.base_uri)
 
 
-async def _read(form: Form[Model], body: bytes, now: datetime) -> Model:
+async def _read(read_form: Callable[[bytes], Model], body: bytes) -> Model:
     if len(body) > LARGE_BODY:
-        return await asyncio.to_thread(form.read, body, now)
-    return form.read(body, now)
+        return await asyncio.to_thread(read_form, body)
+    return read_form(body)
 
 
 def _accepted(order: Order, outlook: Forecast | None, base_uri: str) -> Response:

@@ -26,6 +26,11 @@ class WireAddress:
     needs_smtputf8: bool
     """Whether the local part holds letters outside ASCII, which only a server with `SMTPUTF8` can carry."""
 
+    @property
+    def domain(self) -> str:
+        """The domain as A-labels, in small letters."""
+        return self.text.rpartition(b"@")[2].decode().lower()
+
 
 def wire_address(address: str) -> WireAddress:
     """`address` with its domain as A-labels. Raises `UnusableAddress`.

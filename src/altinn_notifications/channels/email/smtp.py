@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.channels.email.dkim_signing import DkimSigner
 from altinn_notifications.channels.email.envelope import (
     Unsendable,
     check_letters,
@@ -18,7 +19,8 @@ from altinn_notifications.channels.email.message import Addressing, HeaderInject
 from altinn_notifications.channels.email.smtp_connection import SessionFailed, open_connection
 from altinn_notifications.channels.email.smtp_pool import SmtpPool
 from altinn_notifications.channels.email.smtp_replies import Phase, is_goodbye, outcome_of
-from altinn_notifications.channels.protocol import Refused
+from altinn_notifications.channels.email.suppression import SuppressionList, SuppressionListUnreadable
+from altinn_notifications.channels.protocol import Deferred, Refused, Scope
 from altinn_notifications.lifecycle import EmailResult
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from altinn_notifications.clock import Clock
     from altinn_notifications.settings import EmailSettings
 
+_SUPPRESSED: Final = Refused(EmailResult.SUPPRESSED_RECIPIENT, "the address is on the suppression list")
+_NO_SUPPRESSION_LIST: Final = Deferred(Scope.PROVIDER, "the suppression list cannot be read", misconfigured=True)
+
 
 class SmtpProvider:
     """Hands mail to one relay over connections that stay open."""
@@ -39,13 +44,19 @@ class SmtpProvider:
     def __init__(self, settings: EmailSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        tls = None if settings.smtp_tls == "none" else ssl.create_default_context()
+        tls = None if settings.smtp_tls == "none" else ssl.create_default_context(cafile=settings.smtp_ca_file)
         self._pool = SmtpPool(partial(open_connection, settings, tls), limit=settings.smtp_connections)
+        self._signer = DkimSigner(settings.dkim_keys) if settings.dkim_keys else None
+        self._suppressed = SuppressionList(settings.suppression_file) if settings.suppression_file else None
 
     async def send(self, email: OutgoingEmail) -> Outcome:
         """Hand one mail over. The reference of an accepted one is its operation id."""
         try:
+            if self._suppressed is not None and email.to_address in self._suppressed:
+                return _SUPPRESSED
             ending = await self._hand_over(email, envelope_of(email, self._settings))
+        except SuppressionListUnreadable:
+            return _NO_SUPPRESSION_LIST
         except HeaderInjection as error:
             return Refused(EmailResult.FAILED, str(error))
         except Unsendable as reason:
@@ -81,6 +92,9 @@ class SmtpProvider:
     async def _message(self, email: OutgoingEmail, envelope: Envelope, extensions: Extensions) -> Message:
         now, domain = self._clock.now(), self._settings.message_id_domain
         addressing = Addressing(envelope.sender.text, envelope.recipient.text, now, domain)
-        make = partial(assemble, email, addressing, allow_8bit=extensions.is_8bit)
-        # Megabytes become base64 in a thread, so that other mails go on meanwhile.
+        # What is signed must not change on the way, and a relay may have to encode eight bits (RFC 6376, 5.3).
+        make = partial(assemble, email, addressing, allow_8bit=extensions.is_8bit and self._signer is None)
+        # Megabytes become base64, and mails are signed, in a thread: other mails go on meanwhile.
+        if self._signer is not None:
+            return await asyncio.to_thread(lambda signer: signer.sign(make(), envelope.sender.domain), self._signer)
         return await asyncio.to_thread(make) if email.attachments else make()

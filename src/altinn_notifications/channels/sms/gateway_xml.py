@@ -80,7 +80,11 @@ def _outcome_of_document(document: Element) -> Outcome:
 def _outcome_of_message(answered: Element) -> Outcome:
     if _text(answered, "STATUS") == _OK:
         return Accepted((_text(answered, "REF") or "").strip() or None)
-    info = _text(answered, "INFO") or ""
+    return refusal_of(_text(answered, "INFO") or "")
+
+
+def refusal_of(info: str) -> Refused:
+    """What the gateway's explanation of a `FAIL` means. Source: spec 10, 5.2."""
     result = SmsResult.INVALID_RECIPIENT if info.startswith("Invalid RCV") else SmsResult.FAILED
     return Refused(result, _LONG_NUMBER.sub("***", info)[:_LONGEST_DETAIL] or "the gateway gave no reason")
 
