@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -18,6 +19,13 @@ from altinn_notifications.console.live import Live, live
 from altinn_notifications.console.order_lists import orders_page, search_page
 from altinn_notifications.console.order_page import LocalPlatform, OrderPage, Viewpoint, order_page
 from altinn_notifications.console.overview_page import OverviewPage, overview_page
+from altinn_notifications.console.recipient_page import (
+    EMPTY_PAGE,
+    MESSAGES_AT_MOST,
+    read_form,
+    recipient_page,
+    refused_page,
+)
 from altinn_notifications.console.rendering import Templates
 from altinn_notifications.presence import SILENCE
 from altinn_notifications.processing.expiry import SendWindow
@@ -25,6 +33,7 @@ from altinn_notifications.settings import Environment
 from altinn_notifications.tracking.dependencies import dependency_states
 from altinn_notifications.tracking.history import MESSAGES_AT_ONCE, load_history
 from altinn_notifications.tracking.listing import Selection, describe_orders, list_orders
+from altinn_notifications.tracking.notices import find_notices
 from altinn_notifications.tracking.overview import read_overview
 from altinn_notifications.tracking.search import place_of, search
 
@@ -64,6 +73,7 @@ def create_console(services: Services) -> ASGIApp:
         Route("/orders/{order_id:uuid}", pages.order),
         Route("/orders/{order_id:uuid}/live", pages.order_news),
         Route("/search", pages.search),
+        Route("/recipients", pages.recipients, methods=["GET", "POST"]),
         Mount("/console/static", StaticFiles(directory=STATIC)),
     ]
     return Guard(ExceptionMiddleware(Router(routes, default=no_such_page), {404: no_such_file}), templates)
@@ -138,6 +148,18 @@ class Pages:
         lines = await describe_orders(self._services.db, [hit.order_id for hit in hits])
         return self._page("search.html", search_page(text, hits, lines))
 
+    async def recipients(self, request: Request) -> Response:
+        """`/recipients`: the number comes in a form, so that no address line, history or access log has it."""
+        if request.method != "POST":
+            return self._page("recipients.html", EMPTY_PAGE)
+        form = await read_form(request)
+        if form.identity is None:
+            return self._page("recipients.html", refused_page(form), 400)
+        now = self._services.clock.now()
+        since = now - timedelta(days=form.days)
+        notices = await find_notices(self._services.db, form.identity, since=since, until=now, limit=MESSAGES_AT_MOST)
+        return self._page("recipients.html", recipient_page(form, form.identity, notices, self._book))
+
     async def _address_of(self, hit: Hit) -> str:
         if hit.notification_id is None:
             return f"/orders/{hit.order_id}"
@@ -165,8 +187,8 @@ class Pages:
             return None
         return order_page(history, Viewpoint(self._services.clock.now(), self._book, self._local))
 
-    def _page(self, template: str, page: object, **context: Any) -> Response:
-        return HTMLResponse(self._templates.render(template, page=page, **context), headers=_UNCACHED)
+    def _page(self, template: str, page: object, status: int = 200, **context: Any) -> Response:
+        return HTMLResponse(self._templates.render(template, page=page, **context), status, headers=_UNCACHED)
 
     def _news(self, request: Request, template: str, page: OverviewPage | OrderPage, shown: Live) -> Response:
         if request.query_params.get("version") == shown.version:
