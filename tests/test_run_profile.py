@@ -35,6 +35,8 @@ def test_local_runs_retry_soon_and_never_guess_that_mail_was_delivered(
     assert settings.email.delivered_without_bounce_after_seconds < 0
     assert settings.email.report_access_key is not None
     assert settings.sms.report_username != ""
+    assert settings.platform.dialogporten_enabled
+    assert settings.platform.dialogporten_base_url == "http://localhost:5101/dialogporten/api/v1/"
 
 
 def test_every_run_has_secrets_of_its_own_and_keeps_its_keys(tmp_path: Path) -> None:
