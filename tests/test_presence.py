@@ -31,7 +31,7 @@ WORKERS = "SELECT number FROM workers ORDER BY number"
 
 
 async def a_worker(db: Database, clock: FixedClock) -> Presence:
-    presence = Presence(db, clock, Wakeups(db), dict)
+    presence = Presence(db, clock, Wakeups(db), dependencies=dict, providers=dict)
     await presence.register()
     return presence
 

@@ -35,7 +35,7 @@ SILENCE: Final = timedelta(seconds=6)
 """A worker whose database connection broke has this long to take its number again before others take its claims."""
 
 REGISTER: Final = "INSERT INTO workers (started, seen) VALUES ($1, $1) RETURNING number"
-BEAT: Final = "UPDATE workers SET seen = $2, dependencies = $3 WHERE number = $1 RETURNING number"
+BEAT: Final = "UPDATE workers SET seen = $2, dependencies = $3, providers = $4 WHERE number = $1 RETURNING number"
 OTHERS: Final = "SELECT number, seen FROM workers WHERE number <> $1"
 END_LEASES: Final = (
     "UPDATE notification_states SET wake_at = $2 WHERE claimed_by = $1 AND result = 'Sending' AND wake_at > $2",
@@ -51,10 +51,17 @@ class Presence:
     """One worker's number. `run` keeps it and looks after those of the dead."""
 
     def __init__(
-        self, db: Database, clock: Clock, wakeups: Wakeups, dependencies: Callable[[], dict[str, str]]
+        self,
+        db: Database,
+        clock: Clock,
+        wakeups: Wakeups,
+        *,
+        dependencies: Callable[[], dict[str, str]],
+        providers: Callable[[], dict[str, str]],
     ) -> None:
         self._db = db
         self._dependencies = dependencies
+        self._providers = providers
         self._clock = clock
         self._wakeups = wakeups
         self._watched: dict[int, tuple[datetime, datetime]] = {}
@@ -88,7 +95,8 @@ class Presence:
         try:
             while not stop.is_set():
                 is_held = is_held or await connection.fetchval(HOLD, LOCK_CLASS, self.number)
-                if await connection.fetchval(BEAT, self.number, self._clock.now(), self._dependencies()) is None:
+                told = self._dependencies(), self._providers()
+                if await connection.fetchval(BEAT, self.number, self._clock.now(), *told) is None:
                     log.warning("worker_was_given_up", worker=self.number)
                     await connection.execute(
                         "INSERT INTO workers (number, started, seen) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $2)",

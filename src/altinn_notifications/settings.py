@@ -27,6 +27,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from altinn_notifications.channels.email.acs_signing import Account
+
 
 class Environment(StrEnum):
     """Where the service runs. Only `LOCAL` starts the simulator; `PRODUCTION` refuses everything made for tests."""
@@ -49,7 +51,6 @@ def _each_once(names: Names) -> Names:
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$", to_lower=True)]
 """Scheme, host and port of a web address."""
 
-
 PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{4,14}$")]
 """A number as E.164 writes it."""
 
@@ -61,7 +62,7 @@ class Contradiction(ValueError):
     """Settings that do not fit together, although each of them could be used; the text names a variable."""
 
 
-class NotInProduction(ValueError):
+class NotInProduction(Contradiction):
     """Something made for tests is set where messages are real; the text names its variable."""
 
     def __init__(self, variable: str) -> None:
@@ -126,6 +127,9 @@ class AuthenticationSettings(Group):
         "http://localhost:5101/authentication/api/v1/openid/",
         description="issuer whose .well-known/openid-configuration names the signing keys",
     )
+    openid_providers: dict[str, str] = Field(
+        {}, description='others whose tokens count: discovery document by issuer, {"https://idp/": "https://idp/..."}'
+    )
     cookie_name: str = Field("AltinnStudioRuntime", description="cookie that may carry the token")
     cookies: bool = Field(default=True, description="accept tokens in cookies")
     clock_skew_seconds: NonNegativeInt = Field(10, description="tolerance on exp and nbf")
@@ -165,6 +169,9 @@ class NotificationSettings(Group):
     sms_publish_concurrency: PositiveInt = Field(64, description="SMS handed over at the same time, per worker")
     past_due_orders_batch_size: PositiveInt = Field(1000, description="orders claimed at once")
     past_due_orders_retry_delay_ms: PositiveInt = Field(60_000, description="wait after a failed look-up or condition")
+    provider_call_seconds: PositiveInt = Field(
+        240, description="longest wait for one provider call; shorter than the lease of its claim"
+    )
     processing_error_retry_seconds: PositiveInt = Field(1800, description="wait after an error nobody foresaw")
     claim_lease_seconds: PositiveInt = Field(300, description="after this a dead worker's claim is free again")
     termination_batch_size: PositiveInt = Field(100, description="expired notifications ended in one transaction")
@@ -191,6 +198,43 @@ class NotificationSettings(Group):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _a_call_ends_before_its_lease(self) -> NotificationSettings:
+        if self.provider_call_seconds >= self.claim_lease_seconds:
+            msg = "provider_call_seconds must be less than claim_lease_seconds"
+            raise ValueError(msg)
+        return self
+
+
+class SendingSettings(Group):
+    """`NOTIFICATIONS_SENDING_*`: when providers count as unwell, and how fast they may be used."""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_SENDING_", frozen=True, extra="forbid")
+
+    failures_before_pause: PositiveInt = Field(
+        5, description="calls in a row without a usable answer after which a provider is left alone for a while"
+    )
+    slow_seconds: PositiveFloat = Field(
+        10.0, description="a provider is slow when most of its last 20 calls took longer; others are preferred then"
+    )
+    probe_seconds: PositiveInt = Field(
+        60, description="how often one message tries a provider that is misconfigured or slow"
+    )
+    alarm_seconds: PositiveInt = Field(600, description="how often the log calls for help while one is misconfigured")
+    unknown_mail_moves_after_seconds: int = Field(
+        3600, description="mail of unknown outcome waits so long for its own provider before another; negative: always"
+    )
+    messages_per_second: dict[str, PositiveFloat] = Field(
+        {}, description='most messages of a provider, all workers together: {"smtp": 50}; not named: no limit'
+    )
+    domain_messages_per_second: dict[str, PositiveFloat] = Field(
+        {}, description='most mails of a sender domain: {"ttd.no": 5, "*": 20}, where * is every other; empty: no limit'
+    )
+    burst_seconds: PositiveFloat = Field(
+        1.0,
+        description="so many seconds' worth may leave at once after a pause under these limits; at least one message",
+    )
+
 
 class EmailSettings(Group):
     """`NOTIFICATIONS_EMAIL_*` (spec 09, 11)"""
@@ -198,7 +242,7 @@ class EmailSettings(Group):
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_EMAIL_", frozen=True, extra="forbid")
 
     providers: Annotated[
-        tuple[Literal["smtp", "capture"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)
+        tuple[Literal["acs", "smtp", "capture"], ...], NoDecode, Field(min_length=1), AfterValidator(_each_once)
     ] = Field(("smtp",), description="who carries email, the preferred one first (comma-separated)")
     smtp_host: str = Field("localhost", description="relay that takes our mail")
     smtp_port: PositiveInt = Field(5125, description="its port; 587 at most relays")
@@ -262,7 +306,7 @@ class AcsSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_ACS_", frozen=True, extra="forbid")
 
-    connection_string: SecretStr | None = Field(
+    connection_string: Annotated[SecretStr, AfterValidator(_an_account)] | None = Field(
         None, description="endpoint=https://...;accesskey=... of the resource; needed by the email provider `acs`"
     )
     api_version: str = Field("2025-09-01", description="version of its operations")
@@ -354,7 +398,7 @@ class SimulatorSettings(Group):
 
 
 class Settings:
-    """Every group, read from the environment."""
+    """Every group, read from the environment. Raises `Contradiction`."""
 
     def __init__(  # noqa: PLR0913 - one argument per group
         self,
@@ -363,6 +407,7 @@ class Settings:
         database: DatabaseSettings | None = None,
         authentication: AuthenticationSettings | None = None,
         notification: NotificationSettings | None = None,
+        sending: SendingSettings | None = None,
         email: EmailSettings | None = None,
         acs: AcsSettings | None = None,
         sms: SmsSettings | None = None,
@@ -373,6 +418,7 @@ class Settings:
         self.database = database or DatabaseSettings()
         self.authentication = authentication or AuthenticationSettings()
         self.notification = notification or NotificationSettings()
+        self.sending = sending or SendingSettings()
         self.email = email or EmailSettings()
         self.acs = acs or AcsSettings()
         self.sms = sms or SmsSettings()
@@ -382,14 +428,14 @@ class Settings:
             self._refuse_what_is_for_tests()
 
     def _refuse_what_is_for_tests(self) -> None:
-        if self.email.attachment_extra_origins:
-            raise NotInProduction("NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS")
         if "capture" in self.email.providers:
             raise NotInProduction("NOTIFICATIONS_EMAIL_PROVIDERS=capture")
         if "capture" in self.sms.providers:
             raise NotInProduction("NOTIFICATIONS_SMS_PROVIDERS=capture")
         if self.sms.allow_list:
             raise NotInProduction("NOTIFICATIONS_SMS_ALLOW_LIST")
+        if self.email.attachment_extra_origins:
+            raise NotInProduction("NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS")
 
 
 def _texts(values: object, name: str) -> object:

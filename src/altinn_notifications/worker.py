@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from prometheus_client import start_http_server
 
 from altinn_notifications.channels.capture import delete_captured
+from altinn_notifications.channels.protocol import PolledEmailProvider
 from altinn_notifications.channels.providers import email_providers, sms_providers
 from altinn_notifications.database.pool import Database, DatabaseUnavailable
 from altinn_notifications.database.turned_clock import following
@@ -23,15 +23,9 @@ from altinn_notifications.processing.processor import Processor
 from altinn_notifications.reports import matching
 from altinn_notifications.reports.bounce_mailbox import BounceMailbox, forget_collected
 from altinn_notifications.reports.captured import report_captured
-from altinn_notifications.reports.model import PROVIDER_SOURCES
-from altinn_notifications.sending.attempts import Attempts
-from altinn_notifications.sending.composed import ComposedLane
-from altinn_notifications.sending.download_notes import COMPOSED_LANE
-from altinn_notifications.sending.downloads import Downloads
 from altinn_notifications.sending.instant_recovery import resolve_ended
-from altinn_notifications.sending.lanes import Lane, LaneSettings
-from altinn_notifications.sending.messages import outgoing_email, outgoing_sms
-from altinn_notifications.sending.policies import mail_policy, sms_policy
+from altinn_notifications.sending.plans import lanes, ways_of
+from altinn_notifications.sending.polling import Poller
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
 from altinn_notifications.settings import Environment
 from altinn_notifications.tracking.feed import delete_old_entries, publish
@@ -43,7 +37,7 @@ if TYPE_CHECKING:
     from altinn_notifications.channels.protocol import EmailProvider, SmsProvider
     from altinn_notifications.clock import Clock
     from altinn_notifications.platform.clients import Platform
-    from altinn_notifications.sending.schedules import RetryPolicy
+    from altinn_notifications.sending.lanes import Lane
     from altinn_notifications.settings import Settings
 
 log = structlog.get_logger()
@@ -79,23 +73,24 @@ class Worker:
         self._clock = clock
         self._wakeups = wakeups
         self._settings = settings
-        self._email = email
-        self._sms = sms
+        self._ways = ways_of(settings, email, sms)
+        self._polled = [provider for provider in email if isinstance(provider, PolledEmailProvider)]
         self._platform = platform
-        self._presence = Presence(db, clock, wakeups, platform.circuits)
+        self._presence = Presence(db, clock, wakeups, dependencies=platform.circuits, providers=self._ways.speeds)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises `DatabaseUnavailable` when the database is away at the start."""
         number = await self._presence.register()
         listener = asyncio.create_task(self._wakeups.listen())
-        lanes = [self._outliving(lane.run, stop) for lane in self._lanes(number)]
+        sending = [self._outliving(lane.run, stop) for lane in self._lanes(number)]
         loops = [self._outliving(loop, stop) for loop in [*self._loops(number), *self._loops_by_settings()]]
+        polls = [self._outliving(poller.run, stop) for poller in self._pollers(number)]
         presence_stop = asyncio.Event()
         presence = asyncio.create_task(self._outliving(self._presence.run, presence_stop))
         if (port := self._settings.general.worker_metrics_port) is not None:
             start_http_server(port)
         log.info("worker_started", worker=number)
-        await asyncio.gather(*lanes, *loops)
+        await asyncio.gather(*sending, *loops, *polls)
         presence_stop.set()
         await presence
         with suppress(DatabaseUnavailable):
@@ -214,39 +209,24 @@ class Worker:
             return LOOK_AGAIN_SECONDS
         return min(LOOK_AGAIN_SECONDS, max(0.01, (due - self._clock.now()).total_seconds()))
 
-    def _lanes(self, number: int) -> list[Lane[Any]]:
-        notification = self._settings.notification
-        attempts = Attempts(self._db, self._clock)
-        lease = timedelta(seconds=notification.claim_lease_seconds)
-        mail = (self._email[0], outgoing_email, mail_policy(self._settings))
-        text = (self._sms[0], outgoing_sms, sms_policy(self._settings))
-        plans: list[tuple[str, int, int, tuple[Any, Any, RetryPolicy]]] = [
-            ("email", notification.email_publish_batch_size, notification.email_publish_concurrency, mail),
-            (
-                COMPOSED_LANE,
-                notification.composed_email_publish_batch_size,
-                notification.composed_email_publish_concurrency,
-                mail,
-            ),
-            ("sms-anytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
-            ("sms-daytime", notification.sms_publish_batch_size, notification.sms_publish_concurrency, text),
-        ]
-        downloads = Downloads(self._db, self._clock, self._platform.attachments, self._settings)
-        composed = partial(ComposedLane, downloads=downloads)
+    def _pollers(self, number: int) -> list[Poller]:
+        interval = timedelta(milliseconds=self._settings.acs.poll_interval_ms)
+        wakes = (self._wakeups.subscribe(TIME) for _ in self._polled)
         return [
-            (composed if name == COMPOSED_LANE else Lane)(
-                LaneSettings(name, batch, concurrency, lease, name == "sms-daytime", PROVIDER_SOURCES[provider.name]),
-                db=self._db,
-                clock=self._clock,
-                provider=provider,
-                build=build,
-                attempts=attempts,
-                policy=policy,
-                wake=self._wakeups.subscribe(NOTIFICATIONS),
-                worker=number,
-            )
-            for name, batch, concurrency, (provider, build, policy) in plans
+            Poller(self._db, self._clock, provider, interval=interval, wake=wake, worker=number)
+            for provider, wake in zip(self._polled, wakes, strict=False)
         ]
+
+    def _lanes(self, number: int) -> list[Lane[Any]]:
+        return lanes(
+            self._settings,
+            self._ways,
+            db=self._db,
+            clock=self._clock,
+            platform=self._platform,
+            worker=number,
+            subscribe=lambda: self._wakeups.subscribe(NOTIFICATIONS),
+        )
 
 
 @asynccontextmanager

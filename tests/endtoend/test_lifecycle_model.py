@@ -51,18 +51,23 @@ KINDS = {
     ("Sms",): NotificationChannel.SMS,
     ("Email", "Sms"): NotificationChannel.EMAIL_AND_SMS,
 }
-OUTCOMES = ("accepted", "accepted", "busy", "down", "unknown", "Failed")
+OUTCOMES = ("accepted", "accepted", "busy", "unknown", "Failed")
+ANSWERS = ("accepted", "busy", "Failed")
 AHEAD = (timedelta(), timedelta(), timedelta(), 6 * MINUTE, 3 * DAY)
 TURNS = (30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 5 * MINUTE, 5 * MINUTE, 6 * MINUTE, HOUR, HOUR, DAY)
 EVERYBODY = Recipient(email_address="kari@example.no", mobile_number="+4799999999")
 POLICIES = {
-    name: RetryPolicy(waits, PAUSES[name], WINDOW, hold_creators={HOLDER}, settle_after=SETTLES)
+    name: RetryPolicy(
+        waits, PAUSES[name], WINDOW, hold_creators={HOLDER}, settle_after=SETTLES, stays_sending=name == "Sms"
+    )
     for name, waits in WAITS.items()
 }
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
 STATES = """
     SELECT s.order_id, s.status, (SELECT count(*) FROM status_feed_outbox f WHERE f.order_id = s.order_id) AS entries
     FROM order_states s"""
+CLAIMS = "SELECT notification_id, claim_count FROM notification_states WHERE channel = $1"
+PAUSED = "SELECT count(*) > 0 FROM provider_pauses WHERE provider = $1"
 RESULTS = """
     SELECT n.order_id, n.id, n.channel, s.result, l.status AS logged,
         (SELECT count(*) FROM events e WHERE e.notification_id = n.id AND e.kind = 'send-unknown') AS unknowns
@@ -147,6 +152,7 @@ class Lifecycle:
             (self.die_while_processing, 6, has_due),
             (self.return_to_orders_too_late, 4, bool(self._late_orders())),
             (self.send, 8, has_claimable),
+            (self.find_the_provider_down, 3, has_claimable),
             (self.die_while_sending, 8, has_claimable),
             (self.return_to_a_message_too_late, 4, bool(self.abandoned)),
             (self.report, 4, bool(self._reportable())),
@@ -244,7 +250,9 @@ class Lifecycle:
         channel = self.random.choice(list(LANES))
         provider = PlannedProvider(channel)
         called = [message for message in self._claimable(channel) if message.claim(self.now)]
-        provider.plan = {message.id: self.random.choice(OUTCOMES) for message in called}
+        is_tried_anew = await self.db.fetchval(PAUSED, PROVIDERS[channel])
+        outcomes = ANSWERS if is_tried_anew else OUTCOMES  # whoever does not answer then is paused for the others
+        provider.plan = {message.id: self.random.choice(outcomes) for message in called}
         await drain(self._lane(channel, provider))
         assert sorted(sent.notification_id for sent in provider.sent) == sorted(provider.plan)
         operation_ids = {sent.notification_id: getattr(sent, "operation_id", None) for sent in provider.sent}
@@ -252,6 +260,24 @@ class Lifecycle:
             assert message.open_call(message.claims, self.now)
             self._note_reference(message, operation_ids[message.id])
             self._end_call(message, message.claims, provider.plan[message.id])
+
+    async def find_the_provider_down(self) -> None:
+        channel = self.random.choice(list(LANES))
+        provider, claimable = PlannedProvider(channel), self._claimable(channel)
+        provider.plan = {message.id: "down" for message in claimable}
+        before = {row["notification_id"]: row["claim_count"] for row in await self.db.fetch(CLAIMS, channel)}
+        await drain(self._lane(channel, provider, batch_size=1, concurrency=1))
+        rows = await self.db.fetch(CLAIMS, channel)
+        claimed = {row["notification_id"] for row in rows if row["claim_count"] > before[row["notification_id"]]}
+        taken = [message for message in claimable if message.id in claimed and message.claim(self.now)]
+        assert len(provider.sent) == bool(taken)  # one says enough about the provider
+        for message in taken:
+            if message.id == provider.sent[0].notification_id:
+                assert message.open_call(message.claims, self.now)
+                self._note_reference(message, getattr(provider.sent[0], "operation_id", None))
+                self._end_call(message, message.claims, "down")
+            else:
+                message.give_back(self.now + PAUSES[channel])
 
     def _note_reference(self, message: Message, operation_id: UUID | None) -> None:
         if message.channel == "Email":
@@ -292,7 +318,7 @@ class Lifecycle:
         left = self.abandoned.pop(self.random.randrange(len(self.abandoned)))
         if not left.is_open and not await self._open_call(left):
             return
-        name, channel = self.random.choice(OUTCOMES), left.message.channel
+        name, channel = self.random.choice((*OUTCOMES, "down")), left.message.channel
         happened = outcome(name, left.reference or sms_reference(left.message.id))
         decision = decide(left.claim, happened, POLICIES[channel], now=self.now)
         attempt = left.claim.attempts + 1
@@ -305,8 +331,8 @@ class Lifecycle:
             return []
         return [message for message in self.messages if message.channel == channel and message.is_claimable(self.now)]
 
-    def _lane(self, channel: str, provider: Any) -> Lane[Any]:
-        return a_lane(self.db, self.clock, provider, LANES[channel], policy=POLICIES[channel])
+    def _lane(self, channel: str, provider: Any, **changes: int) -> Lane[Any]:
+        return a_lane(self.db, self.clock, provider, LANES[channel], policy=POLICIES[channel], **changes)
 
     # --- what providers say
 

@@ -73,6 +73,13 @@ class Message:
         self.has_open_call, self.wake = True, now + LEASE
         return True
 
+    def give_back(self, until: datetime) -> None:
+        """The worker cannot call the provider before `until`; what was never tried is new again."""
+        if self.may_have_arrived or self.deferrals:
+            self.wake = until
+        else:
+            self.result, self.wake = "New", None
+
     def end_call(self, claims: int, outcome: str, now: datetime) -> None:
         """The call ended: `accepted`, `busy`, `down`, `unknown`, or the final result of a refusal."""
         self.unknowns += outcome == "unknown"
@@ -84,7 +91,8 @@ class Message:
         if outcome in {"busy", "unknown"}:
             self._wait(outcome, now)
         elif outcome == "down":
-            self.result, self.wake = "New", None
+            is_mail = self.channel == "Email"
+            self.result, self.wake = ("New", None) if is_mail else ("Sending", now + PAUSES[self.channel])
         else:
             self._settle(outcome, now)
 

@@ -82,6 +82,10 @@ class Scope(Enum):
     """How much a temporary failure concerns."""
 
     PROVIDER = "provider"
+    DOMAIN = "domain"
+    """Whatever comes from the sender's domain."""
+    CALL = "call"
+    """This message as far as anybody knows; when several calls in a row end so, the provider."""
     MESSAGE = "message"
 
 
@@ -89,8 +93,9 @@ class Scope(Enum):
 class Deferred:
     """The provider has taken nothing now and may later.
 
-    With scope `PROVIDER` everything to this provider waits; with `MESSAGE` only this one does. `retry_after` is the
-    provider's own wish, if it had one. `misconfigured` marks what only an operator can mend, such as a wrong password.
+    With scope `PROVIDER` everything to this provider waits, with `DOMAIN` what has the same sender domain, with `CALL`
+    and `MESSAGE` only this one. `retry_after` is the provider's own wish, if it had one. `misconfigured` marks what
+    only an operator can mend, such as a wrong password.
     """
 
     scope: Scope

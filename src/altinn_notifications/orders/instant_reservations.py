@@ -69,9 +69,10 @@ PUBLISH: Final = """
         SELECT notification_id, order_id, channel, 0, destination, segments, created, expiry, $4::text FROM taken
     ), sending AS (
         INSERT INTO notification_states (notification_id, order_id, creator, channel, lane, result, result_time, expiry,
-            claim_count, attempts, attempt_started, outcome_unknown, provider, provider_reference)
+            claim_count, attempts, attempt_started, outcome_unknown, provider, provider_reference, sender_domain)
         SELECT notification_id, order_id, creator, channel, lane, 'Sending', $2::timestamptz, expiry,
-               1, 1, called, $5::boolean, provider, provider_reference FROM taken
+               1, 1, called, $5::boolean, provider, provider_reference,
+               lower(trim(split_part(coalesce(email ->> 'from_address', ''), '@', 2))) FROM taken
     )
     SELECT order_id, notification_id, channel, provider, called FROM taken"""
 

@@ -46,6 +46,11 @@ class EmailTemplate:
     body: str
     content_type: ContentType
 
+    @property
+    def sender_domain(self) -> str:
+        """The domain that the sender's address belongs to, in lower case."""
+        return self.from_address.rpartition("@")[2].strip().lower()
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SmsTemplate:

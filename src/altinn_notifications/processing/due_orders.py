@@ -87,7 +87,17 @@ NOTIFICATION_COLUMNS: Final = (
     "reason",
     "requested_send_time",
 )
-STATE_COLUMNS: Final = ("notification_id", "order_id", "creator", "channel", "lane", "result", "result_time", "expiry")
+STATE_COLUMNS: Final = (
+    "notification_id",
+    "order_id",
+    "creator",
+    "channel",
+    "lane",
+    "result",
+    "result_time",
+    "expiry",
+    "sender_domain",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,8 @@ def _rows(order: Order, draft: Draft, position: int, id_: UUID, now: datetime) -
         order.requested_send_time,
     )
     lane = lane_of(order, draft.channel)
-    state = (id_, order.id, order.creator, str(draft.channel), lane, str(draft.result), now, draft.expiry)
+    domain = order.email.sender_domain if draft.channel is Channel.EMAIL and order.email else ""
+    state = (id_, order.id, order.creator, str(draft.channel), lane, str(draft.result), now, draft.expiry, domain)
     return notification, state
 
 

@@ -20,7 +20,7 @@ from altinn_notifications.orders.completion import complete_finished
 from altinn_notifications.orders.instant_reservations import publish
 from altinn_notifications.reports.matching import apply_waiting, match_missed
 from altinn_notifications.sending.download_notes import remember
-from altinn_notifications.sending.pauses import extend_pause
+from altinn_notifications.sending.pauses import Pause, clear_pauses, extend_pauses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,10 +186,10 @@ async def _store_outcomes(connection: Connection, group: Sequence[Closing], now:
     kept: dict[UUID, Any] = {row["notification_id"]: row for row in rows}
     await events.record(connection, [_event(closing, now) for closing in group])
     await _note_expired(connection, [c for c in group if c.claim.notification_id not in kept], now)
-    for closing in group:
-        if closing.decision.pause_until is not None:
-            reason = str(closing.decision.detail["reason"])
-            await extend_pause(connection, closing.provider, closing.decision.pause_until, reason)
+    await clear_pauses(connection, [(c.provider, domain) for c in group for domain in c.decision.clears], now=now)
+    await extend_pauses(
+        connection, [pause for closing in group if (pause := pause_of(closing.provider, closing.decision))]
+    )
     known = {
         (closing.claim.channel, closing.decision.reference)
         for closing in group
@@ -199,6 +199,14 @@ async def _store_outcomes(connection: Connection, group: Sequence[Closing], now:
     final = {row["order_id"] for row in rows if not is_pending(row["result"])}
     await complete_finished(connection, final | reported, now=now)
     return {(channel, reference) for channel, reference in known if channel != Channel.EMAIL}
+
+
+def pause_of(provider: str, decision: Decision) -> Pause | None:
+    """The pause that a decision asks for."""
+    if decision.pause_until is None:
+        return None
+    reason = str(decision.detail["reason"])
+    return Pause(provider, decision.pause_until, reason, decision.pause_domain, decision.misconfigured)
 
 
 async def _note_expired(connection: Connection, closings: Sequence[Closing], now: datetime) -> None:

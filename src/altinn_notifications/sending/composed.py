@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from altinn_notifications.channels.protocol import OutgoingEmail
+from altinn_notifications.reports.model import PROVIDER_SOURCES
 from altinn_notifications.sending import claims
 from altinn_notifications.sending.attempts import Closing
 from altinn_notifications.sending.downloads import Unsent
@@ -36,8 +37,8 @@ class ComposedLane(Lane[OutgoingEmail]):
         if isinstance(fetched, Unsent):
             closing = Closing(
                 claim,
-                self._provider.name,
-                self.settings.source,
+                self._routes.names[0],
+                PROVIDER_SOURCES[self._routes.names[0]],
                 claim.attempts,
                 started,
                 fetched.decision,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,9 +22,12 @@ from altinn_notifications.orders import instant_reservations as reservations
 from altinn_notifications.orders.storage import find_receipt, receipt_for
 from altinn_notifications.processing.results import lane_of
 from altinn_notifications.reports.model import PROVIDER_SOURCES
-from altinn_notifications.sending.attempts import RECORD_RETRY_SECONDS, Attempts, Closing, count_unknown
+from altinn_notifications.sending.attempts import RECORD_RETRY_SECONDS, Attempts, Closing, count_unknown, pause_of
 from altinn_notifications.sending.claims import Claimed
 from altinn_notifications.sending.instant_recovery import resolve_ended
+from altinn_notifications.sending.pacing import Pacing
+from altinn_notifications.sending.pauses import extend_pauses, read_pauses
+from altinn_notifications.sending.plans import ways_of
 from altinn_notifications.sending.policies import mail_policy, sms_policy
 from altinn_notifications.sending.schedules import Decision, decide
 
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from altinn_notifications.orders.instant import InstantMessage
     from altinn_notifications.orders.model import Receipt
     from altinn_notifications.sending.lanes import Provider
+    from altinn_notifications.sending.routing import Route, Routes
     from altinn_notifications.sending.schedules import RetryPolicy
     from altinn_notifications.settings import Settings
 
@@ -44,8 +52,19 @@ DISPATCH_SECONDS: Final = 30.0
 """The longest that a caller waits for a provider; shorter than the original's 100 (spec 03, 12)."""
 RESERVATION_LEASE: Final = timedelta(seconds=10)
 CALL_LEASE: Final = timedelta(seconds=2 * DISPATCH_SECONDS)
+PAUSES_KNOWN_SECONDS: Final = 1.0
+"""For how long the pauses that were read count as known."""
 WAITS: Final = (0.01, 0.02, 0.05, 0.1, 0.25)
 """Seconds between looks at somebody else's reservation; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A provider is about to be called for a reservation."""
+
+    chain_id: UUID
+    provider: str
+    sender_domain: str
 
 
 class NotDispatched(Exception):
@@ -66,11 +85,13 @@ class InstantSender:
     ) -> None:
         self._db = db
         self._clock = clock
-        self._providers: dict[Channel, Provider[Any]] = {Channel.EMAIL: email[0], Channel.SMS: sms[0]}
+        self._ways = ways_of(settings, email, sms)
+        self._pacing = Pacing(settings.sending)
+        self._pauses_read = -math.inf
         self._policies = {Channel.EMAIL: mail_policy(settings), Channel.SMS: sms_policy(settings)}
         self._attempts = Attempts(db, clock)
         self._reserving: Grouped[InstantMessage, bool] = Grouped(self._reserve_group, limit=100, writers=2)
-        self._calls: Grouped[tuple[UUID, str], bool] = Grouped(self._call_group, limit=100, writers=2)
+        self._calls: Grouped[Call, bool] = Grouped(self._call_group, limit=100, writers=2)
         self._begun: set[asyncio.Task[Any]] = set()
 
     async def send(self, message: InstantMessage, *, check_caller: Callable[[], None]) -> tuple[Receipt, bool]:
@@ -113,37 +134,72 @@ class InstantSender:
 
     async def _send_reserved(self, message: InstantMessage) -> bool:
         """Call the provider for a reservation and end it; False when it was not ours to use after all."""
-        started, provider = self._clock.now(), self._provider_of(message).name
+        started, route = self._clock.now(), await self._route(message)
+        provider, claim = route.provider.name, _claim(message, started)
         try:
-            may_call = await self._calls.submit((message.chain.id, provider))
+            may_call = await self._calls.submit(Call(message.chain.id, provider, claim.sender_domain))
         except DatabaseUnavailable:  # it may be noted all the same
+            self._routes_of(message).release(route)
             self._begin(self._release(message))
             raise
         if not may_call:
+            self._routes_of(message).release(route)
             await self._release(message)
             return False
-        outcome = await self._call(message)
-        claim, policy = _claim(message, started), self._policies[message.channel]
-        decision = follow_up(claim, outcome, policy, now=self._clock.now())
+        outcome, learned = await self._call(route, claim, message)
+        decision = follow_up(claim, outcome, self._policies[message.channel], now=self._clock.now())
         if decision is None:
             await self._release(message)
+            await self._keep_pause(provider, learned)
             raise NotDispatched
+        decision = replace(
+            decision,
+            pause_until=learned.pause_until,
+            pause_domain=learned.pause_domain,
+            misconfigured=learned.misconfigured,
+            clears=learned.clears,
+        )
         closing = Closing(claim, provider, PROVIDER_SOURCES[provider], 1, started, decision, message.chain.id)
         await self._attempts.close(closing)
         return True
 
-    async def _call(self, message: InstantMessage) -> Outcome:
-        provider = self._provider_of(message)
+    async def _call(
+        self, route: Route[Provider[Any]], claim: Claimed, message: InstantMessage
+    ) -> tuple[Outcome, Decision]:
+        """What came of the call, and what it tells about the provider."""
+        began = time.monotonic()
         try:
             async with asyncio.timeout(DISPATCH_SECONDS):
-                outcome = await provider.send(message.outgoing)
+                outcome = await route.provider.send(message.outgoing)
         except TimeoutError:
             outcome = Unknown("no answer from the provider in time")
-        _report(message, provider.name, outcome)
-        return outcome
+        seconds, now = time.monotonic() - began, self._clock.now()
+        decision = decide(claim, outcome, self._policies[message.channel], now=now)
+        _report(message, outcome)
+        return outcome, self._routes_of(message).learn(route, outcome, decision, seconds=seconds, now=now)
 
-    def _provider_of(self, message: InstantMessage) -> Provider[Any]:
-        return self._providers[message.channel]
+    async def _route(self, message: InstantMessage) -> Route[Provider[Any]]:
+        """The provider for one message: the preferred one that is well, and the most preferred one if none is.
+
+        With a single provider nothing is held back, because its caller waits. Source: spec 08, 10.3.
+        """
+        routes = self._routes_of(message)
+        if len(routes.names) == 1:
+            return routes.first
+        if time.monotonic() - self._pauses_read > PAUSES_KNOWN_SECONDS:
+            routes.update(await read_pauses(self._db))
+            self._pauses_read = time.monotonic()
+        return routes.choose(_sender_domain(message), self._clock.now()) or routes.first
+
+    def _routes_of(self, message: InstantMessage) -> Routes[Any]:
+        return self._ways.email if message.channel is Channel.EMAIL else self._ways.sms
+
+    async def _keep_pause(self, provider: str, learned: Decision) -> None:
+        """Tell the workers what the call told; they would find out by themselves."""
+        if (pause := pause_of(provider, learned)) is not None:
+            with suppress(DatabaseUnavailable):
+                async with self._db.transaction() as connection:
+                    await extend_pauses(connection, [pause])
 
     async def _release(self, message: InstantMessage) -> None:
         """Let go of the reservation, however long it takes: left alone it would become a message that was sent."""
@@ -170,10 +226,14 @@ class InstantSender:
         reserved = await reservations.reserve(self._db, group, lease_until=until)
         return [message.chain.id in reserved for message in group]
 
-    async def _call_group(self, group: Sequence[tuple[UUID, str]]) -> list[bool]:
+    async def _call_group(self, group: Sequence[Call]) -> list[bool]:
         now = self._clock.now()
-        begun = await reservations.begin_calls(self._db, group, now=now, lease_until=now + CALL_LEASE)
-        return [chain_id in begun for chain_id, _ in group]
+        calls = [(call.chain_id, call.provider) for call in group]
+        begun = await reservations.begin_calls(self._db, calls, now=now, lease_until=now + CALL_LEASE)
+        for provider in {call.provider for call in group}:
+            domains = [call.sender_domain for call in group if call.provider == provider and call.chain_id in begun]
+            await self._pacing.note(self._db, provider, domains, now=now)
+        return [call.chain_id in begun for call in group]
 
 
 def follow_up(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: datetime) -> Decision | None:
@@ -187,7 +247,7 @@ def follow_up(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: dat
             return None
         case Deferred() | Unknown() if claim.channel == Channel.SMS:
             return None
-        case Deferred(Scope.MESSAGE, reason):
+        case Deferred(Scope.MESSAGE | Scope.CALL, reason):
             return Decision(Kind.SEND_DEFERRED, "New", detail={"reason": reason, "at": now.isoformat()})
         case _:
             return decide(claim, outcome, policy, now=now)
@@ -207,14 +267,18 @@ def _claim(message: InstantMessage, started: datetime) -> Claimed:
         attempt_started=started,
         outcome_unknown=False,
         deferrals=0,
+        provider=None,
         provider_reference=message.reference,
+        sender_domain=_sender_domain(message),
         expiry=message.expiry,
     )
 
 
-def _report(message: InstantMessage, provider: str, outcome: Outcome) -> None:
-    if isinstance(outcome, Deferred) and outcome.misconfigured:
-        log.error("provider_misconfigured", provider=provider, reason=outcome.detail)
+def _sender_domain(message: InstantMessage) -> str:
+    return "" if message.order.email is None else message.order.email.sender_domain
+
+
+def _report(message: InstantMessage, outcome: Outcome) -> None:
     if isinstance(outcome, Unknown):
         count_unknown([message.channel])
     if isinstance(outcome, Deferred | Unknown):

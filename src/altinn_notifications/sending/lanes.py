@@ -1,4 +1,4 @@
-"""A lane: one kind of message on its way to one provider, from claim to recorded outcome (spec 08, 10).
+"""A lane: one kind of message on its way to its providers, from claim to recorded outcome (spec 08, 10).
 
 A lane keeps a fixed number of senders busy from one queue. The next batch is claimed when the queue runs low, so memory
 does not grow with the backlog and one slow message holds up nobody else.
@@ -7,33 +7,43 @@ does not grow with the backlog and one slow message holds up nobody else.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
 from altinn_notifications import events
-from altinn_notifications.channels.protocol import Deferred
+from altinn_notifications.channels.protocol import Unknown
+from altinn_notifications.database.grouping import Grouped
 from altinn_notifications.database.pool import DatabaseUnavailable, columns
 from altinn_notifications.events import Event
 from altinn_notifications.processing.expiry import in_send_window, next_opening
+from altinn_notifications.reports.model import PROVIDER_SOURCES
 from altinn_notifications.sending import claims
 from altinn_notifications.sending.attempts import Closing, Opening, count_unknown
-from altinn_notifications.sending.claims import Claimed
+from altinn_notifications.sending.claims import Claimant, Claimed
 from altinn_notifications.sending.download_notes import note_of
-from altinn_notifications.sending.pauses import paused_until
+from altinn_notifications.sending.fair_queue import FairQueue
+from altinn_notifications.sending.pacing import bucket_of
+from altinn_notifications.sending.pauses import read_pauses
 from altinn_notifications.sending.schedules import decide, unknown
+from altinn_notifications.sending.shares import shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import datetime
     from typing import Any, Protocol
+    from uuid import UUID
 
     from altinn_notifications.channels.protocol import Outcome
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Connection, Database, Row
     from altinn_notifications.sending.attempts import Attempts
+    from altinn_notifications.sending.pacing import Pacing, Purse
+    from altinn_notifications.sending.routing import Route, Routes
     from altinn_notifications.sending.schedules import Decision, RetryPolicy
 
     Message_contra = TypeVar("Message_contra", contravariant=True)
@@ -51,6 +61,10 @@ Message = TypeVar("Message")
 log = structlog.get_logger()
 CLOSINGS_AT_ONCE = 500
 """How many outcomes may be on their way to the database before the senders wait for it."""
+NEWCOMER_SECONDS = 0.5
+"""While a lane has enough to do it looks so often for owners of whom it holds nothing."""
+PROBE_WAIT = timedelta(seconds=1)
+"""How long a message waits that met a provider just when another message tried it."""
 LOOK_AGAIN_SECONDS = 15.0
 """How long a lane sleeps at most: a wake-up that was lost costs no more than this."""
 
@@ -69,8 +83,8 @@ class LaneSettings:
     concurrency: int
     lease: timedelta
     daytime_only: bool
-    source: int
-    """The number dead reports know the provider by."""
+    call_seconds: float
+    """The longest that a call may take; it ends before its lease does."""
 
 
 class Lane(Generic[Message]):
@@ -82,7 +96,8 @@ class Lane(Generic[Message]):
         *,
         db: Database,
         clock: Clock,
-        provider: Provider[Message],
+        routes: Routes[Provider[Message]],
+        pacing: Pacing,
         build: Callable[[Row, Row], tuple[Message, str | None]],
         attempts: Attempts,
         policy: RetryPolicy,
@@ -92,12 +107,18 @@ class Lane(Generic[Message]):
         self.settings = settings
         self._db = db
         self._clock = clock
-        self._provider = provider
+        self._routes = routes
+        self._pacing = pacing
         self._build = build
         self._attempts = attempts
         self._policy = policy
         self._wake = wake
         self._worker = worker
+        self._returns: Grouped[Claimed, None] = Grouped(self._return_group, limit=500)
+        self._turn = 0
+        self._paid_for: str | None = None
+        self._paced_until: datetime | None = None
+        routes.ring(wake)
         self._may_have_lost_claims = False
         self._running_low = asyncio.Event()
         self._closings: set[asyncio.Task[None]] = set()
@@ -110,7 +131,7 @@ class Lane(Generic[Message]):
         if self._may_have_lost_claims:
             await claims.let_go(self._db, self.settings.name, worker=self._worker, now=self._clock.now())
             self._may_have_lost_claims = False
-        queue: asyncio.Queue[tuple[Claimed, Message, str | None]] = asyncio.Queue()
+        queue: FairQueue[tuple[Claimed, Message, str | None]] = FairQueue()
         senders = [asyncio.create_task(self._sender(queue)) for _ in range(self.settings.concurrency)]
         waking = asyncio.create_task(_set_at_stop(stop, self._wake, self._running_low))
         try:
@@ -124,7 +145,7 @@ class Lane(Generic[Message]):
             await asyncio.gather(*(_finish(sender) for sender in senders), return_exceptions=True)
             await asyncio.gather(*self._closings, return_exceptions=True)
 
-    async def _feed(self, queue: asyncio.Queue[tuple[Claimed, Message, str | None]], stop: asyncio.Event) -> None:
+    async def _feed(self, queue: FairQueue[tuple[Claimed, Message, str | None]], stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._wake.clear()
             if self._may_have_lost_claims:
@@ -138,38 +159,58 @@ class Lane(Generic[Message]):
             else:
                 await self._sleep(stop, until)
 
-    async def _until_low(self, queue: asyncio.Queue[Any], stop: asyncio.Event) -> None:
-        """Wait until fewer messages wait than there are senders: the next batch is claimed while these are sent."""
+    async def _until_low(self, queue: FairQueue[Any], stop: asyncio.Event) -> None:
+        """Wait until fewer messages wait than there are senders: the next batch is claimed while these are sent.
+
+        When that takes long, owners who came later still get their turn.
+        """
         while queue.qsize() >= self.settings.concurrency and not (stop.is_set() or self._may_have_lost_claims):
             self._running_low.clear()
-            await self._running_low.wait()
+            try:
+                await asyncio.wait_for(self._running_low.wait(), NEWCOMER_SECONDS)
+            except TimeoutError:
+                for item in await self.claim(besides=queue.owners):
+                    queue.put_nowait(item)
 
-    async def claim(self) -> list[tuple[Claimed, Message, str | None]]:
-        """Claim one batch, with everything that is needed to send it."""
+    async def claim(self, *, besides: Collection[str] = ()) -> list[tuple[Claimed, Message, str | None]]:
+        """Claim one batch, with everything that is needed to send it; nothing of the owners `besides`."""
         now = self._clock.now()
-        owners = await claims.owners_with_new(self._db, self.settings.name)
+        by = Claimant(self.settings.name, self._worker, self._routes.names, now, now + self.settings.lease)
+        sources = [each for each in await claims.sources_with_new(self._db, by.lane) if each[0] not in besides]
+        if besides and not sources:
+            return []
+        domains = {domain for _, domain in sources}
+        self._paid_for = self._routes.preferred(now)
         async with self._db.transaction() as connection:
-            ids = await claims.claim_batch(
-                connection,
-                self.settings.name,
-                owners,
-                now=now,
-                limit=self.settings.batch_size,
-                until=now + self.settings.lease,
-                worker=self._worker,
-                provider=self._provider.name,
-            )
-            if not ids:
-                return []
-            rows = await claims.load_claimed(connection, ids)
-            templates = await claims.load_templates(connection, (row["order_id"] for row in rows))
-            claimed = [_claim(row) for row in rows]
-            held = await self._note_lost_calls(connection, claimed, now)
+            purse = await self._pacing.open(connection, self._paid_for, domains, now)
+            room = min(self.settings.batch_size, self._routes.room("", now), purse.room(self._paid_for))
+            ids = [] if besides else await claims.claim_waking(connection, by, limit=room)
+            most = {domain: min(self._routes.room(domain, now), purse.room(bucket_of(domain))) for domain in domains}
+            self._turn += 1
+            ids += await claims.claim_new(connection, by, shares(sources, room - len(ids), most=most, turn=self._turn))
+            self._paced_until = purse.ready_at()
+            taken = await self._take(connection, ids, purse, now) if ids else []
+        return taken or (await self.claim(besides=besides) if ids else [])  # what is held makes room for others
+
+    async def _take(
+        self, connection: Connection, ids: Sequence[UUID], purse: Purse, now: datetime
+    ) -> list[tuple[Claimed, Message, str | None]]:
+        rows = await claims.load_claimed(connection, ids)
+        templates = await claims.load_templates(connection, (row["order_id"] for row in rows))
+        claimed = [_claim(row) for row in rows]
+        held = await self._note_lost_calls(connection, claimed, now)
+        await self._pay(connection, purse, claimed)
         return [
             (claim, *self._build(row, templates[claim.order_id]))
             for claim, row in zip(claimed, rows, strict=True)
             if claim.notification_id not in held
         ]
+
+    async def _pay(self, connection: Connection, purse: Purse, claimed: Sequence[Claimed]) -> None:
+        purse.spend(self._paid_for, len(claimed))
+        for claim in claimed:
+            purse.spend(bucket_of(claim.sender_domain), 1)
+        await purse.store(connection)
 
     async def _note_lost_calls(self, connection: Connection, rows: Sequence[Claimed], now: datetime) -> set[Any]:
         """Record the calls that were open when their worker died, and return those that must not be repeated."""
@@ -189,13 +230,13 @@ class Lane(Generic[Message]):
         return {claim.notification_id for claim in held}
 
     def _lost(self, claim: Claimed, decision: Decision, now: datetime) -> Event:
-        detail: dict[str, Any] = {"provider": self._provider.name, "attempt": claim.attempts, **decision.detail}
+        detail: dict[str, Any] = {"provider": claim.provider, "attempt": claim.attempts, **decision.detail}
         detail.pop("at", None)
         if claim.attempt_started is not None:
             detail["started"] = claim.attempt_started.isoformat()
         return Event(claim.order_id, claim.notification_id, now, decision.event, detail)
 
-    async def _sender(self, queue: asyncio.Queue[tuple[Claimed, Message, str | None]]) -> None:
+    async def _sender(self, queue: FairQueue[tuple[Claimed, Message, str | None]]) -> None:
         while True:
             item = await queue.get()
             if queue.qsize() < self.settings.concurrency:
@@ -213,18 +254,66 @@ class Lane(Generic[Message]):
                 queue.task_done()
 
     async def _send(self, claim: Claimed, message: Message, reference: str | None) -> None:
-        started = self._clock.now()
-        opening = Opening(claim, self._provider.name, reference, started, started + self.settings.lease)
-        if not await self._attempts.open(opening):
+        route = self._route(claim)
+        if route is None:
+            await self._returns.submit(claim)
             return
-        outcome = await self._provider.send(message)
-        if isinstance(outcome, Deferred) and outcome.misconfigured:
-            log.error("provider_misconfigured", provider=self._provider.name, reason=outcome.detail)
-        decision = decide(claim, outcome, self._policy, now=self._clock.now())
-        attempt = claim.attempts + 1
+        try:
+            closing = await self._attempt(route, claim, message, reference)
+        except BaseException:
+            self._routes.release(route)
+            raise
+        if closing is not None:
+            await self._close(closing)
+
+    def _route(self, claim: Claimed) -> Route[Provider[Message]] | None:
+        """Where a message goes now. One that may have arrived stays with its provider, which may know it again."""
+        now, own = self._clock.now(), claim.provider
+        may_move = claim.attempt_started is None or now - claim.attempt_started >= self._policy.moves_after
+        is_bound = (claim.outcome_unknown or claim.attempt_open) and own in self._routes.names and not may_move
+        route = self._routes.choose(claim.sender_domain, now, only=own if is_bound else None)
+        if route is None or route.probed or route.provider.name == self._paid_for:
+            return route
+        return None if self._pacing.is_limited(route.provider.name) else route
+
+    async def _attempt(
+        self, route: Route[Provider[Message]], claim: Claimed, message: Message, reference: str | None
+    ) -> Closing | None:
+        """Call the provider; None when the claim is not ours to use any more."""
+        name, started = route.provider.name, self._clock.now()
+        opening = Opening(claim, name, reference, started, started + self.settings.lease)
+        if not await self._attempts.open(opening):
+            self._routes.release(route)
+            return None
+        began = time.monotonic()
+        outcome = await self._call(route.provider, message)
+        seconds, now = time.monotonic() - began, self._clock.now()
+        decision = decide(claim, outcome, self._policy, now=now)
+        decision = self._routes.learn(route, outcome, decision, seconds=seconds, now=now)
+        if decision.wake_at is not None and decision.wake_at == decision.pause_until:
+            decision = self._elsewhere(claim, decision, now)
         note = note_of(claim.lane, message)
-        closing = Closing(claim, self._provider.name, self.settings.source, attempt, started, decision, download=note)
-        await self._close(closing)
+        return Closing(claim, name, PROVIDER_SOURCES[name], claim.attempts + 1, started, decision, download=note)
+
+    async def _call(self, provider: Provider[Message], message: Message) -> Outcome:
+        try:
+            async with asyncio.timeout(self.settings.call_seconds):
+                return await provider.send(message)
+        except TimeoutError:
+            return Unknown("no answer from the provider in time")
+
+    def _elsewhere(self, claim: Claimed, decision: Decision, now: datetime) -> Decision:
+        """A message that waits for its provider goes on at once if another one can take it."""
+        return replace(decision, wake_at=now) if self._routes.room(claim.sender_domain, now) else decision
+
+    async def _return_group(self, group: Sequence[Claimed]) -> list[None]:
+        """Let go of messages that no provider can take now."""
+        now = self._clock.now()
+        await claims.hand_back(self._db, group, now=now)
+        waits = [(claim, self._routes.opens_at(now, provider=claim.provider) or now + PROBE_WAIT) for claim in group]
+        await claims.put_off(self._db, waits)
+        self._wake.set()
+        return [None] * len(group)
 
     async def _close(self, closing: Closing) -> None:
         """Have the outcome recorded while the sender goes on; it waits only when very many are on their way."""
@@ -247,10 +336,13 @@ class Lane(Generic[Message]):
         now = self._clock.now()
         if self.settings.daytime_only and not in_send_window(now, self._policy.window):
             return next_opening(now, self._policy.window)
-        return await paused_until(self._db, self._provider.name, now=now)
+        self._routes.update(await read_pauses(self._db))
+        if self._routes.room("", now):
+            return None
+        return self._routes.opens_at(now) or now + timedelta(seconds=LOOK_AGAIN_SECONDS)
 
     async def _sleep(self, stop: asyncio.Event, blocked_until: datetime | None) -> None:
-        until = blocked_until or await claims.next_wake(self._db, self.settings.name, now=self._clock.now())
+        until = blocked_until or await self._next_wake(self._clock.now())
         seconds = LOOK_AGAIN_SECONDS
         if until is not None:
             seconds = min(seconds, max(0.01, (until - self._clock.now()).total_seconds() + 0.001))
@@ -258,7 +350,11 @@ class Lane(Generic[Message]):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), seconds)
 
-    async def _give_back(self, queue: asyncio.Queue[tuple[Claimed, Message, str | None]]) -> None:
+    async def _next_wake(self, now: datetime) -> datetime | None:
+        due = await claims.next_wake(self._db, self.settings.name, now=now)
+        return min((each for each in (due, self._paced_until, self._routes.opens_at(now)) if each), default=None)
+
+    async def _give_back(self, queue: FairQueue[tuple[Claimed, Message, str | None]]) -> None:
         waiting = []
         while not queue.empty():
             waiting.append(queue.get_nowait()[0])

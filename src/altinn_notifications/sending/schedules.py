@@ -25,13 +25,19 @@ class RetryPolicy:
     waits: Sequence[int]
     """Seconds before each further try of one message; the last value repeats."""
     provider_pause: timedelta
-    """How long everything to a provider waits when it named no time of its own."""
+    """How long everything to a provider, or from a domain, waits when the provider named no time of its own."""
     window: SendWindow
     hold_creators: Collection[str] = ()
     """Creators whose messages are not repeated when nobody knows what became of them."""
     hold_by_default: bool = False
     settle_after: timedelta | None = None
     """When accepted mail without a report counts as delivered; None: never (spec 09, 8.1)."""
+    probe: timedelta = timedelta(seconds=60)
+    """How often one message finds out whether somebody has mended what was misconfigured."""
+    stays_sending: bool = False
+    """Whether a message that waits for its provider keeps its result, or is `New` again (spec 10, 5.2; 08, 11.3)."""
+    moves_after: timedelta = timedelta()
+    """How long a message of unknown outcome waits for its own provider before another may repeat it."""
     poll_interval: timedelta = timedelta(seconds=8)
     """How long a provider that is polled is left alone between two questions about a mail (spec 09, 4)."""
 
@@ -50,6 +56,11 @@ class Decision:
     deferred: bool = False
     outcome_unknown: bool = False
     pause_until: datetime | None = None
+    """Until when the provider is left alone, or `pause_domain` at it if that is not empty."""
+    pause_domain: str = ""
+    misconfigured: bool = False
+    clears: tuple[str, ...] = ()
+    """The pauses of the provider that are over because it answered: domains, or the empty text for its own."""
     detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -66,14 +77,26 @@ def decide(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: dateti
             return Decision(Kind.SEND_UNKNOWN, "New", pause_until=pause, outcome_unknown=True, detail=detail)
         case Unknown(reason, _, wish):
             return unknown(claim, reason, policy, now=now, wish=wish)
-        case Deferred(Scope.PROVIDER, reason, wish):
-            pause = now + (wish or policy.provider_pause)
-            detail = {"reason": reason, "pausedUntil": pause.isoformat()}
-            return Decision(Kind.SEND_RETURNED, "New", pause_until=pause, detail=detail)
+        case Deferred(Scope.PROVIDER | Scope.DOMAIN as scope) if scope is Scope.PROVIDER or claim.sender_domain:
+            return _returned(outcome, claim.sender_domain if scope is Scope.DOMAIN else "", policy, now)
         case Deferred(_, reason, wish):
             again = retry_time(claim, policy, now=now, wish=wish)
             detail = {"reason": reason, "at": again.isoformat()}
             return Decision(Kind.SEND_DEFERRED, wake_at=again, deferred=True, detail=detail)
+
+
+def _returned(outcome: Deferred, domain: str, policy: RetryPolicy, now: datetime) -> Decision:
+    """Nothing was wrong with the message: it waits with all the others, and loses no place in its own schedule."""
+    pause = now + (outcome.retry_after or (policy.probe if outcome.misconfigured else policy.provider_pause))
+    return Decision(
+        Kind.SEND_RETURNED,
+        None if policy.stays_sending else "New",
+        wake_at=pause if policy.stays_sending else None,
+        pause_until=pause,
+        pause_domain=domain,
+        misconfigured=outcome.misconfigured,
+        detail={"reason": outcome.detail, "pausedUntil": pause.isoformat()},
+    )
 
 
 def _taken(claim: Claimed, outcome: Accepted, policy: RetryPolicy, now: datetime) -> Decision:
