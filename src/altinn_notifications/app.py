@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api import (
     composed_orders,
+    daily_exports,
     dashboard,
     end_user_log,
     errors,
@@ -16,6 +17,7 @@ from altinn_notifications.api import (
     health,
     instant_orders,
     metrics,
+    monthly_metrics,
     reports,
     shipments,
     triggers,
@@ -115,6 +117,8 @@ def routes(general: GeneralSettings) -> list[Route]:
         *triggers.ROUTES,
         *health.ROUTES,
         *metrics.ROUTES,
+        *monthly_metrics.ROUTES,
+        *daily_exports.ROUTES,
         *reports.ROUTES,
         *errors.ROUTES,
     ]

@@ -96,6 +96,9 @@ class GeneralSettings(Group):
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_", frozen=True, extra="ignore")
 
     environment: Environment = Field(Environment.LOCAL, description="`local`, `test` or `production`")
+    environment_name: str | None = Field(
+        None, pattern=r"^[\w .-]*$", description="what metrics files call it; unset: its kind, such as `Production`"
+    )
     base_uri: str = Field("http://localhost:5090", description="start of every link and Location header")
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: PositiveInt = Field(5090, description="port the API listens on")

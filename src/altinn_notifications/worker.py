@@ -29,6 +29,7 @@ from altinn_notifications.sending.polling import Poller
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
 from altinn_notifications.settings import Environment
 from altinn_notifications.tracking.feed import delete_old_entries, publish
+from altinn_notifications.tracking.monthly_metrics import fold_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -51,6 +52,7 @@ CAPTURE_INTERVAL: Final = 1.0
 CAPTURED_KEPT: Final = timedelta(days=14)
 BOUNCE_INTERVAL: Final = 60.0
 BOUNCES_REMEMBERED: Final = timedelta(days=14)
+METRICS_INTERVAL: Final = 10.0
 PROBE_INTERVAL: Final = 3.0
 """How often one order that waits for a failing dependency goes ahead, to see whether it answers again."""
 
@@ -144,6 +146,7 @@ class Worker:
             self._every(INSTANT_INTERVAL, recover),
             self._every(CLEANUP_INTERVAL, clean),
             self._every(FEED_INTERVAL, publish_feed),
+            self._every(METRICS_INTERVAL, lambda _: fold_all(db)),
             self._every(PROBE_INTERVAL, probe),
         ]
 

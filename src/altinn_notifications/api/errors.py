@@ -134,6 +134,13 @@ ERRORS: Final = (
         has_body=False,
     ),
     KnownError(
+        "exports-not-installed",
+        501,
+        "This installation writes no Parquet files",
+        "The service was installed without the extra `exports`, which brings the library that writes them.",
+        "Tell the operators; they install `altinn-notifications[exports]` and start the service anew.",
+    ),
+    KnownError(
         "NOT-00004",
         503,
         "Something the service needs is away",

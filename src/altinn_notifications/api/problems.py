@@ -19,7 +19,7 @@ MAX_MESSAGES: Final = 200
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$")
 
 STATUS_PHRASES: Final = {404: "Not Found", 422: "Unprocessable Entity", 499: "Client Closed Request"}
-_SECTIONS: Final = {400: "15.5.1", 404: "15.5.5", 409: "15.5.10", 415: "15.5.16"}
+_SECTIONS: Final = {400: "15.5.1", 404: "15.5.5", 409: "15.5.10", 415: "15.5.16", 501: "15.6.2"}
 _NAMES: Final = {
     400: "invalid-request",
     401: "not-authenticated",
@@ -30,6 +30,7 @@ _NAMES: Final = {
     413: "body-too-large",
     415: "unsupported-content-type",
     500: "internal-error",
+    501: "exports-not-installed",
     503: "NOT-00004",
 }
 """What errors without a product code are called, by status; `errors.py` explains them."""

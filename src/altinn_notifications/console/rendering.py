@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from altinn_notifications.console.metrics_chart import spaced
 from altinn_notifications.console.names import SELECTION_NAMES
 from altinn_notifications.processing.expiry import OSLO
 from altinn_notifications.timestamps import to_wire
@@ -46,6 +47,7 @@ class Templates:
             "day": day,
             "moment": oslo_moment,
             "gaps": gaps,
+            "spaced": spaced,
         }
         self._environment.globals |= {
             "environment": general.environment.value,
