@@ -23,7 +23,7 @@ from altinn_notifications.authentication.credentials import (
     bearer_token,
     platform_tokens,
 )
-from altinn_notifications.authentication.keys import KeyServer, OpenIdKeys
+from altinn_notifications.authentication.keys import KeyServer, OpenIdKeys, discovery_url
 from altinn_notifications.authentication.policies import ANONYMOUS, Caller, Policy, decide
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ class Authenticator:
         self._http = httpx.AsyncClient()
         self._cookie_names = (ALTINN_COOKIE, settings.cookie_name) if settings.cookies else ()
         self._altinn_tokens = AltinnTokens(
-            OpenIdKeys(settings.openid_base_url, KeyServer(self._http, https_only=https_only)),
+            OpenIdKeys(discovery_url(settings.openid_base_url), KeyServer(self._http, https_only=https_only)),
+            {
+                issuer: OpenIdKeys(address, KeyServer(self._http, https_only=https_only))
+                for issuer, address in settings.openid_providers.items()
+            },
             skew=settings.clock_skew_seconds,
             validate_issuer=settings.validate_issuer,
         )
@@ -106,9 +110,13 @@ def _sources(settings: AuthenticationSettings, server: KeyServer) -> list[Certif
 
 
 def _demand_https(settings: AuthenticationSettings) -> None:
-    for name in ("openid_base_url", "certificate_url"):
-        address = getattr(settings, name)
-        if address is not None and not address.startswith("https://"):
+    wanted = {
+        "openid_base_url": [settings.openid_base_url],
+        "certificate_url": [settings.certificate_url or "https://"],
+        "openid_providers": settings.openid_providers.values(),
+    }
+    for name, addresses in wanted.items():
+        if not all(address.startswith("https://") for address in addresses):
             raise ValueError(f"NOTIFICATIONS_AUTHENTICATION_{name.upper()} must start with https://")
 
 

@@ -52,10 +52,16 @@ def platform_tokens(scope: Mapping[str, Any], headers: Mapping[str, str]) -> lis
 
 
 class AltinnTokens:
-    """Checks Altinn tokens with the platform's published keys."""
+    """Checks Altinn tokens with the platform's published keys.
 
-    def __init__(self, keys: OpenIdKeys, *, skew: float, validate_issuer: bool) -> None:
-        self._keys, self._skew, self._validate_issuer = keys, skew, validate_issuer
+    A token that names one of `providers` as its issuer is checked with that provider's keys instead, and by no other's.
+    """
+
+    def __init__(
+        self, keys: OpenIdKeys, providers: Mapping[str, OpenIdKeys], *, skew: float, validate_issuer: bool
+    ) -> None:
+        self._keys, self._providers = keys, providers
+        self._skew, self._validate_issuer = skew, validate_issuer
         self._recent = RecentTokens[Bearer]()
 
     async def check(self, encoded: str | None, now: float) -> Bearer:
@@ -73,9 +79,11 @@ class AltinnTokens:
 
     async def _verify(self, encoded: str, now: float) -> tuple[SignedToken, Bearer]:
         unverified = read(encoded)
-        published, keys = await self._keys.find(unverified.key_id, now)
+        issuer = unverified.claims.get("iss")
+        provider = self._providers.get(issuer) if isinstance(issuer, str) else None
+        published, keys = await (provider or self._keys).find(unverified.key_id, now)
         token = verify(unverified, keys)
-        if self._validate_issuer and token.claims.get("iss") != published.issuer:
+        if provider is None and self._validate_issuer and token.claims.get("iss") != published.issuer:
             raise TokenRefused(Fault.ISSUER, token.claims)
         bearer = Bearer.valid(token.claims)
         self._recent.remember(encoded, token, bearer, now)

@@ -27,6 +27,11 @@ TIMEOUT_SECONDS: Final = 5
 log = structlog.get_logger()
 
 
+def discovery_url(base_url: str) -> str:
+    """Where an OpenID provider publishes what it is, as far as it follows the standard."""
+    return f"{base_url.removesuffix('/')}/.well-known/openid-configuration"
+
+
 class KeyServer:
     """Fetches what others publish about their keys; after a failure it leaves them alone for two seconds."""
 
@@ -92,8 +97,8 @@ class PublishedKeys:
 class OpenIdKeys:
     """The keys of one OpenID provider: asked for every twelve hours, and at once when a token names an unknown one."""
 
-    def __init__(self, base_url: str, server: KeyServer) -> None:
-        self._discovery_url = f"{base_url.removesuffix('/')}/.well-known/openid-configuration"
+    def __init__(self, discovery_url: str, server: KeyServer) -> None:
+        self._discovery_url = discovery_url
         self._server = server
         self._published: PublishedKeys | None = None
         self._asked_again_at = float("-inf")
