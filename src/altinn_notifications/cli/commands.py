@@ -25,7 +25,7 @@ from altinn_notifications.database.pool import DatabaseUnavailable, describe
 from altinn_notifications.run import lifeline, ports, supervisor
 from altinn_notifications.run.profile import has_simulator
 from altinn_notifications.run.welcome import Addresses
-from altinn_notifications.settings import Environment
+from altinn_notifications.settings import Contradiction, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,6 +57,9 @@ def main() -> None:
         app()
     except WrongSettings as error:
         _say(*error.mistakes, f"All settings: {SETTINGS_PAGE}")
+        sys.exit(WRONG_SETTINGS)
+    except Contradiction as error:
+        _say(str(error), f"All settings: {SETTINGS_PAGE}")
         sys.exit(WRONG_SETTINGS)
     except (EmbeddedServerError, UnsupportedServer, send.SendFailed) as error:
         _give_up(str(error))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_type_hints
 
 from pydantic import SecretStr, ValidationError
 
-from altinn_notifications.settings import Environment, Group, NotInProduction, Settings
+from altinn_notifications.settings import Contradiction, Environment, Group, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise WrongSettings(mistakes)
     try:
         settings = Settings(**cast("dict[str, Any]", values))
-    except NotInProduction as error:
+    except Contradiction as error:
         raise WrongSettings([str(error)]) from None
     return _with_local_addresses(settings, environment)
 

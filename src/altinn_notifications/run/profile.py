@@ -23,8 +23,10 @@ SHORT_WAITS: Final[Mapping[str, str]] = {
     "NOTIFICATIONS_EMAIL_MESSAGE_RETRY_SECONDS": "2,5,10,20",
     "NOTIFICATIONS_EMAIL_ATTACHMENT_RETRY_SECONDS": "1,2,5,5",
     "NOTIFICATIONS_EMAIL_INTERMITTENT_ERROR_DELAY_SECONDS": "3",
+    "NOTIFICATIONS_ACS_POLL_INTERVAL_MS": "1000",
     "NOTIFICATIONS_EMAIL_DELIVERED_WITHOUT_BOUNCE_AFTER_SECONDS": "-1",  # the local mailbox always reports
 }
+ACS_ACCOUNT: Final = "NOTIFICATIONS_ACS_CONNECTION_STRING"
 ATTACHMENT_ORIGINS: Final = "NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS"
 SIMULATOR_PORT: Final = "NOTIFICATIONS_SIMULATOR_PORT"
 DEFAULT_PORT: Final = SimulatorSettings.model_fields["port"].default
@@ -51,10 +53,16 @@ def local_profile(given: Mapping[str, str], *, keys_directory: Path, now: dateti
     profile = {
         **SHORT_WAITS,
         ATTACHMENT_ORIGINS: f"http://localhost:{taken.get(SIMULATOR_PORT, DEFAULT_PORT)}",
+        ACS_ACCOUNT: _acs_account(taken),
         **{name: secrets.token_urlsafe(24) for name in SHARED_SECRETS},
         **_identity(SigningKeys(now, keys_directory), keys_directory),
     }
     return {name: value for name, value in profile.items() if name not in taken}
+
+
+def _acs_account(given: Mapping[str, str]) -> str:
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    return f"endpoint=http://localhost:{given.get(SIMULATOR_PORT, DEFAULT_PORT)}/acs;accesskey={key}"
 
 
 def _identity(keys: SigningKeys, directory: Path) -> dict[str, str]:

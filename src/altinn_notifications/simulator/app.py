@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from altinn_notifications.clock import SystemClock, TurnableClock
 from altinn_notifications.settings import Environment
 from altinn_notifications.simulator import passthrough, sms_gateway, tokens
+from altinn_notifications.simulator.acs import Acs
 from altinn_notifications.simulator.authorization import Authorization
 from altinn_notifications.simulator.bodies import BadRequest
 from altinn_notifications.simulator.calls import Target
@@ -121,6 +122,7 @@ def _routes(
     return [
         *sms_gateway.routes(sms_gateway.SmsGateway(settings.sms, state, clock), state, clock),
         *passthrough.routes(passthrough.PassThrough(service_url, http, state, clock)),
+        *Acs(settings.acs, state, clock).routes(),
         *Profile(state, clock).routes(),
         *Register(state, token_state, clock).routes(),
         *Authorization(state, clock).routes(),

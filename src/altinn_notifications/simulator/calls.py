@@ -35,6 +35,7 @@ class Target(StrEnum):
     NOTIFICATIONS = "notifications"
     SMS = "sms"
     SMTP = "smtp"
+    ACS = "acs"
     PROFILE = "profile"
     REGISTER = "register"
     AUTHORIZATION = "authorization"

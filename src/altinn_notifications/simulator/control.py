@@ -44,6 +44,7 @@ class SettingsChange(Body):
     """Body of `PUT /sim/settings`: what is absent stays. Delays take at most an hour, that of contact data a day."""
 
     report_delay_ms: _Milliseconds | None = None
+    operation_delay_ms: _Milliseconds | None = None
     latency_ms: _Milliseconds | None = None
     allow_list: list[str] | None = None
     contact_delay_seconds: Annotated[int, Field(ge=0, le=_LONGEST_CONTACT_DELAY_SECONDS)] | None = None
@@ -88,6 +89,8 @@ class Control:
         behaviour = self._state.behaviour
         if change.report_delay_ms is not None:
             behaviour = replace(behaviour, report_delay=timedelta(milliseconds=change.report_delay_ms))
+        if change.operation_delay_ms is not None:
+            behaviour = replace(behaviour, operation_delay=timedelta(milliseconds=change.operation_delay_ms))
         if change.latency_ms is not None:
             behaviour = replace(behaviour, latency=timedelta(milliseconds=change.latency_ms))
         if change.allow_list is not None:

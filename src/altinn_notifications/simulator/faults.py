@@ -23,6 +23,7 @@ class Mode(StrEnum):
 DEFAULT_STATUS: Final[Mapping[Target, int]] = {
     Target.SMS: 503,
     Target.SMTP: 451,
+    Target.ACS: 503,
     Target.PROFILE: 503,
     Target.REGISTER: 503,
     Target.AUTHORIZATION: 503,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from altinn_notifications.channels.magic import Stage, plan_for_email
@@ -20,9 +21,16 @@ if TYPE_CHECKING:
 _OPERATION_ID: Final = re.compile(rb"^X-Notification-Operation-Id:[ \t]*([!-~]+)", re.IGNORECASE | re.MULTILINE)
 
 
+class Way(StrEnum):
+    """How a mail came."""
+
+    SMTP = "SMTP"
+    ACS = "ACS"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Mail:
-    """One mail as one recipient has it. `reference` is the operation id its header names."""
+    """One mail as one recipient has it. `reference` is the operation id that its reports carry."""
 
     id: int
     address: str
@@ -32,6 +40,7 @@ class Mail:
     received_at: datetime
     reference: str | None
     reports: tuple[Report, ...]
+    way: Way
 
     @property
     def size(self) -> int:
@@ -42,6 +51,36 @@ class Mail:
     def state(self) -> str:
         """What the service was last told about it."""
         return last_word(self.reports, before="Accepted")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Arrival:
+    """A mail for one recipient at the moment it comes, `at` (UTC)."""
+
+    sender: str
+    recipient: str
+    raw: bytes
+    reference: str | None
+    way: Way
+    at: datetime
+
+
+def deliver(state: SimulatorState, arrival: Arrival) -> None:
+    """Put a mail into the mailbox, and plan the report about it."""
+    mailbox, a = state.mailbox, arrival
+    reports = _planned_reports(state, arrival)
+    mail = Mail(mailbox.next_id(), a.recipient.lower(), a.recipient, a.sender, a.raw, a.at, a.reference, reports, a.way)
+    mailbox.add(mail)
+
+
+def _planned_reports(state: SimulatorState, arrival: Arrival) -> tuple[Report, ...]:
+    plan = plan_for_email(arrival.recipient)
+    if plan.report is None or arrival.reference is None:
+        return ()
+    delay = state.behaviour.report_delay if plan.report_after is None else plan.report_after
+    report = Report(arrival.reference, arrival.recipient, plan.report, arrival.at + delay, arrival.sender)
+    state.email_reports.put(report, delay)
+    return (report,)
 
 
 @dataclass(slots=True)
@@ -96,19 +135,7 @@ class Reception:
         return reply
 
     def _keep(self, mail: MailTransaction, address: str, raw: bytes) -> None:
-        now, mailbox = self._clock.now(), self._state.mailbox
-        reference = _operation_id(raw)
-        reports = self._report(mail.sender, address, reference, now) if reference else ()
-        mailbox.add(Mail(mailbox.next_id(), address.lower(), address, mail.sender, raw, now, reference, reports))
-
-    def _report(self, sender: str, address: str, reference: str, now: datetime) -> tuple[Report, ...]:
-        plan = plan_for_email(address)
-        if plan.report is None:
-            return ()
-        delay = self._state.behaviour.report_delay if plan.report_after is None else plan.report_after
-        report = Report(reference, address, plan.report, now + delay, sender)
-        self._state.email_reports.put(report, delay)
-        return (report,)
+        deliver(self._state, Arrival(mail.sender, address, raw, _operation_id(raw), Way.SMTP, self._clock.now()))
 
     def _record(self, mail: MailTransaction, path: str, reply: str | None) -> None:
         headers = [("MAIL FROM", mail.sender), ("ENVID", mail.envelope_id or ""), ("Reply", reply or "")]

@@ -133,6 +133,7 @@ def _summary(mail: Mail) -> dict[str, Any]:
         "receivedAt": to_wire(mail.received_at),
         "size": mail.size,
         "operationId": mail.reference,
+        "way": mail.way,
         "state": mail.state,
         "reports": [report_json(report) for report in mail.reports],
         "url": _url(mail),

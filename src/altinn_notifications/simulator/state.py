@@ -11,6 +11,7 @@ from altinn_notifications.simulator.archive import Archive
 from altinn_notifications.simulator.calls import CallLog
 from altinn_notifications.simulator.conditions import Conditions
 from altinn_notifications.simulator.faults import Faults
+from altinn_notifications.simulator.operations import Operations
 from altinn_notifications.simulator.outbox import Outbox
 from altinn_notifications.simulator.registers import Registers
 
@@ -26,6 +27,8 @@ class Behaviour:
 
     report_delay: timedelta
     """From acceptance of a message to its delivery report."""
+    operation_delay: timedelta = timedelta(milliseconds=500)
+    """From acceptance of a mail by the provider that is polled to the end of its operation."""
     latency: timedelta = timedelta()
     """How long every target takes to answer."""
     allow_list: frozenset[str] = frozenset()
@@ -38,6 +41,7 @@ class Behaviour:
         """The settings as the control endpoints speak of them."""
         return {
             "reportDelayMs": _milliseconds(self.report_delay),
+            "operationDelayMs": _milliseconds(self.operation_delay),
             "latencyMs": _milliseconds(self.latency),
             "allowList": sorted(self.allow_list),
             "contactDelaySeconds": self.contact_delay // timedelta(seconds=1),
@@ -55,6 +59,7 @@ class SimulatorState:
         self.email_reports = Outbox()
         self.sms_reports = Outbox()
         self.attempts = Attempts()
+        self.operations = Operations()
         self.calls = CallLog()
         self.faults = Faults()
         self.registers = Registers(clock)
@@ -68,7 +73,7 @@ class SimulatorState:
         self.behaviour = self._behaviour_at_start
         for messages in (self.mailbox, self.phones):
             messages.clear()
-        for part in (self.email_reports, self.sms_reports, self.attempts, self.calls, self.faults):
+        for part in (self.email_reports, self.sms_reports, self.attempts, self.operations, self.calls, self.faults):
             part.clear()
         self.registers.clear()
         self.conditions.clear()

@@ -12,18 +12,18 @@ from urllib.parse import quote
 
 import httpx
 
-from altinn_notifications.channels.connections import NOTHING_WAS_SENT, KeptConnections
+from altinn_notifications.channels.connections import NOTHING_WAS_SENT, KeptConnections, retry_after
 from altinn_notifications.channels.email.acs_replies import (
     REPEATED_STATUSES,
     lookup_outcome,
     poll_outcome,
-    retry_after,
     submission_outcome,
 )
 from altinn_notifications.channels.email.acs_signing import Account, signed_headers
 from altinn_notifications.channels.protocol import Deferred, Refused, Scope, Unfinished, Unknown
 from altinn_notifications.clock import unturned
 from altinn_notifications.lifecycle import EmailResult
+from altinn_notifications.settings import Contradiction
 
 if TYPE_CHECKING:
     from altinn_notifications.channels.connections import HttpAnswer
@@ -51,8 +51,11 @@ class AcsProvider:
 
     name = "acs"
 
-    def __init__(self, settings: AcsSettings, account: Account, clock: Clock) -> None:
-        self._account = account
+    def __init__(self, settings: AcsSettings, clock: Clock) -> None:
+        """Raises `Contradiction` when nobody has said where and who we are."""
+        if settings.connection_string is None:
+            raise Contradiction("NOTIFICATIONS_ACS_CONNECTION_STRING: the email provider acs needs it")
+        self._account = Account.parse(settings.connection_string.get_secret_value())
         self._clock = unturned(clock)  # it is told, and compares, when a request was made
         self._retry_seconds = settings.retry_delay_ms / 1000
         self._query = httpx.QueryParams({"api-version": settings.api_version})
