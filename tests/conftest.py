@@ -14,6 +14,7 @@ import pytest
 from altinn_notifications.clock import FixedClock
 from altinn_notifications.database.embedded import EmbeddedServer
 from altinn_notifications.database.migrate import migrate
+from altinn_notifications.database.partitions import make_ahead
 from altinn_notifications.database.pool import Database
 from support.databases import SERVER, TEMPLATE, a_database
 from support.service import Service, running_service
@@ -48,6 +49,9 @@ async def _create_template(admin_url: str, template_url: str) -> None:
     await admin.execute(f"CREATE DATABASE {TEMPLATE}")
     await migrate(template_url)
     await admin.close()
+    template = await Database.connect(template_url, pool_size=1)
+    await make_ahead(template, NOON)
+    await template.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import pytest
 from structlog.testing import capture_logs
 
 from altinn_notifications.database.pool import prepare_connection
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
-
-    import pytest
 
     from altinn_notifications.database.pool import Database
 
@@ -110,16 +109,11 @@ async def test_each_organisation_sees_its_own_entries_with_gaps_in_the_numbers(d
     assert await page(db, creator="TTD") == []
 
 
-async def test_an_order_that_ends_twice_keeps_its_first_entry(db: Database) -> None:
+async def test_an_order_that_waits_for_its_number_keeps_its_first_entry(db: Database) -> None:
     first = await insert(db, a_feed_entry())
-    await page(db)
-    changed = a_feed_document(shipmentId=str(first.order_id), status="Order_SendConditionNotMet")
-    await insert(db, a_feed_entry(order_id=first.order_id, entry=changed))
-    with capture_logs() as logged:
-        entries = await page(db)
-    assert [entry["status"] for entry in entries] == ["Order_Completed"]
-    assert [entry["event"] for entry in logged] == ["feed_entries_of_a_finished_order_ignored"]
-    assert await page(db, entries[-1]["sequenceNumber"]) == []
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await insert(db, a_feed_entry(order_id=first.order_id))
+    assert shipments(await page(db)) == [str(first.order_id)]
 
 
 async def test_a_corrupt_entry_is_skipped_and_logged_and_does_not_end_the_page(db: Database) -> None:

@@ -35,8 +35,8 @@ LOAD_FINISHED: Final = """
     SELECT o.id, o.type, o.creator, o.senders_reference, s.status, s.last_change, n.channel, n.destination, ns.result,
            ns.result_time
     FROM orders o JOIN order_states s ON s.order_id = o.id
-    LEFT JOIN notifications n ON n.order_id = o.id
-    LEFT JOIN notification_states ns ON ns.notification_id = n.id
+    LEFT JOIN notification_states ns ON ns.order_id = o.id
+    LEFT JOIN notifications n ON n.id = ns.notification_id
     WHERE o.id = ANY($1::uuid[]) ORDER BY o.id, n.channel, n.position"""
 
 INSERT_FEED_ENTRIES: Final = """
@@ -51,10 +51,10 @@ INSERT_LOG_ROWS: Final = """
            ns.provider_reference, coalesce(n.organization_number, n.national_identity_number),
            ($2::text[])[o.type + 1], n.channel, n.destination, o.resource_id, ns.result, o.requested_send_time,
            ns.result_time
-    FROM orders o JOIN notifications n ON n.order_id = o.id JOIN notification_states ns ON ns.notification_id = n.id
+    FROM orders o JOIN notification_states ns ON ns.order_id = o.id JOIN notifications n ON n.id = ns.notification_id
     LEFT JOIN order_chains c ON c.id = o.chain_id
     WHERE o.id = ANY($1::uuid[]) ORDER BY o.id, n.channel, n.position
-    ON CONFLICT (notification_id) DO NOTHING"""
+    ON CONFLICT DO NOTHING"""
 
 
 async def complete_finished(connection: Connection, order_ids: Collection[UUID], *, now: datetime) -> list[UUID]:

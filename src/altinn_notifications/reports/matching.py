@@ -62,18 +62,23 @@ APPLY: Final = """
     FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS u (notification_id, result, report)
     WHERE s.notification_id = u.notification_id"""
 
-SETTLE: Final = "UPDATE delivery_reports SET settled = $2, wake_at = NULL, attempts = attempts + 1 WHERE id = ANY($1)"
+# The time a report was received says in which partition it is.
+SETTLE: Final = """
+    UPDATE delivery_reports SET settled = $2, wake_at = NULL, attempts = attempts + 1
+    WHERE id = ANY($1) AND received BETWEEN $3 AND $4"""
 RESOLVE: Final = "UPDATE dead_delivery_reports SET resolved = true WHERE id = ANY($1)"
 POSTPONE: Final = """
     UPDATE delivery_reports r SET attempts = r.attempts + 1, wake_at = u.wake_at
-    FROM unnest($1::bigint[], $2::timestamptz[]) AS u (id, wake_at) WHERE r.id = u.id"""
+    FROM unnest($1::bigint[], $2::timestamptz[]) AS u (id, wake_at)
+    WHERE r.id = u.id AND r.received BETWEEN $3 AND $4"""
 BURY: Final = """
     WITH dead AS (
         INSERT INTO dead_delivery_reports
             (channel, delivery_report, first_seen, last_attempt, attempt_count, reason, message)
-        SELECT provider, $2, least(received, $3), $3, $4, $5, $6 FROM delivery_reports WHERE id = $1 RETURNING id
+        SELECT provider, $2, least(received, $3), $3, $4, $5, $6 FROM delivery_reports
+        WHERE id = $1 AND received = $7 RETURNING id
     )
-    UPDATE delivery_reports SET dead_report_id = (SELECT id FROM dead) WHERE id = $1"""
+    UPDATE delivery_reports SET dead_report_id = (SELECT id FROM dead) WHERE id = $1 AND received = $7"""
 
 NEXT_WAKE: Final = "SELECT min(wake_at) FROM delivery_reports WHERE wake_at IS NOT NULL"
 
@@ -95,7 +100,7 @@ async def match_due(db: Database, *, now: datetime, limit: int = 500) -> int:
         reports = await connection.fetch(CLAIM_DUE, now, limit)
         if not reports:
             return 0
-        matched, orders = await _apply_known(connection, reports, now=now)
+        matched, orders = await apply_known(connection, reports, now=now)
         waiting = await _postpone_unknown(connection, [row for row in reports if row["id"] not in matched], now)
         await complete_finished(connection, orders, now=now)
     return len(matched) + waiting
@@ -109,7 +114,7 @@ async def apply_waiting(connection: Connection, references: Collection[tuple[str
     if not references:
         return set()
     reports = await connection.fetch(CLAIM_WAITING_AT_REST, *columns(sorted(references)))
-    return (await _apply_known(connection, reports, now=now))[1] if reports else set()
+    return (await apply_known(connection, reports, now=now))[1] if reports else set()
 
 
 async def match_missed(db: Database, references: Collection[tuple[str, str]], *, now: datetime) -> None:
@@ -122,7 +127,7 @@ async def match_missed(db: Database, references: Collection[tuple[str, str]], *,
         return
     async with db.transaction() as connection:
         reports = await connection.fetch(CLAIM_WAITING, *keys)
-        _, orders = await _apply_known(connection, reports, now=now)
+        _, orders = await apply_known(connection, reports, now=now)
         await complete_finished(connection, orders, now=now)
 
 
@@ -132,7 +137,7 @@ async def next_wake(db: Database) -> datetime | None:
     return wake
 
 
-async def _apply_known(connection: Connection, reports: Sequence[Row], *, now: datetime) -> tuple[set[int], set[UUID]]:
+async def apply_known(connection: Connection, reports: Sequence[Row], *, now: datetime) -> tuple[set[int], set[UUID]]:
     """Apply those of `reports` whose notification is known and free; their ids, and the orders concerned."""
     found = await connection.fetch(FIND_NOTIFICATIONS, *_keys(reports))
     known = {_key(row): row for row in found}
@@ -180,7 +185,8 @@ async def _refuse(connection: Connection, matches: Sequence[_Match], now: dateti
 
 
 async def _settle(connection: Connection, matches: Sequence[_Match], now: datetime, *, resolve: bool = True) -> None:
-    await connection.execute(SETTLE, [match.report["id"] for match in matches], now)
+    reports = [match.report for match in matches]
+    await connection.execute(SETTLE, [report["id"] for report in reports], now, *_span(reports))
     dead = [match.report["dead_report_id"] for match in matches if match.report["dead_report_id"] is not None]
     if dead and resolve:
         await connection.execute(RESOLVE, dead)
@@ -189,7 +195,8 @@ async def _settle(connection: Connection, matches: Sequence[_Match], now: dateti
 async def _postpone(connection: Connection, reports: Sequence[Row], now: datetime) -> None:
     if not reports:
         return
-    await connection.execute(POSTPONE, [row["id"] for row in reports], [_next_try(row, now) for row in reports])
+    ids, tries = [row["id"] for row in reports], [_next_try(row, now) for row in reports]
+    await connection.execute(POSTPONE, ids, tries, *_span(reports))
     for row in reports:
         if _next_try(row, now) is None and row["dead_report_id"] is None:
             await _bury(connection, row, now, "RETRY_THRESHOLD_EXCEEDED", "is not known")
@@ -203,8 +210,8 @@ def _next_try(report: Row, now: datetime) -> datetime | None:
 async def _bury(connection: Connection, report: Row, now: datetime, reason: str, what: str) -> None:
     kind = "operation id" if report["channel"] == "Email" else "gateway reference"
     message = f"{report['channel']} notification with {kind} {report['provider_reference']} {what}"
-    attempts = report["attempts"] + 1
-    await connection.execute(BURY, report["id"], dead_content(report), now, attempts, reason, message)
+    attempts, received = report["attempts"] + 1, report["received"]
+    await connection.execute(BURY, report["id"], dead_content(report), now, attempts, reason, message, received)
 
 
 def dead_content(report: Row) -> dict[str, Any]:
@@ -220,6 +227,11 @@ def dead_content(report: Row) -> dict[str, Any]:
 
 def _as_text(report: Any) -> str:
     return json.dumps(report, ensure_ascii=False)
+
+
+def _span(reports: Sequence[Row]) -> tuple[datetime, datetime]:
+    times = [report["received"] for report in reports]
+    return min(times), max(times)
 
 
 def _keys(rows: Sequence[Row]) -> list[list[str]]:

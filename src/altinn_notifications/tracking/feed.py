@@ -62,9 +62,8 @@ PUBLISH: Final = """
     ), published AS (
         INSERT INTO status_feed (creator, order_id, created, entry)
         SELECT creator, order_id, created, entry FROM moved ORDER BY id
-        ON CONFLICT (order_id) DO NOTHING RETURNING 1
     )
-    SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM published) AS published"""
+    SELECT count(*) FROM moved"""
 
 READ_FORWARD: Final = """
     SELECT sequence_number, entry FROM status_feed WHERE creator = $1 AND sequence_number > $2
@@ -75,9 +74,13 @@ READ_BACKWARD: Final = """
     ORDER BY sequence_number DESC LIMIT $3"""
 
 DELETE_OLD: Final = """
-    WITH deleted AS (
-        DELETE FROM status_feed WHERE sequence_number IN
-            (SELECT sequence_number FROM status_feed WHERE created <= $1 ORDER BY created, sequence_number LIMIT $2)
+    WITH old AS MATERIALIZED (
+        SELECT creator, sequence_number, created FROM status_feed
+        WHERE created <= $1 ORDER BY created, sequence_number LIMIT $2
+    ), deleted AS (
+        DELETE FROM status_feed USING old
+        WHERE (status_feed.creator, status_feed.sequence_number, status_feed.created)
+            = (old.creator, old.sequence_number, old.created)
         RETURNING 1
     )
     SELECT count(*) FROM deleted"""
@@ -92,11 +95,7 @@ async def publish(connection: Connection, *, now: datetime) -> int:
     async with connection.transaction():
         if not await connection.fetchval(TRY_LOCK, NUMBERING_LOCK):
             return 0
-        row = await connection.fetchrow(PUBLISH, now - VISIBLE_AFTER, PUBLISHED_AT_ONCE)
-    moved, published = (row["moved"], row["published"]) if row else (0, 0)
-    if moved > published:
-        log.error("feed_entries_of_a_finished_order_ignored", count=moved - published)
-    return int(moved)
+        return int(await connection.fetchval(PUBLISH, now - VISIBLE_AFTER, PUBLISHED_AT_ONCE))
 
 
 async def publish_waiting(db: Database, *, now: datetime) -> int:

@@ -141,7 +141,7 @@ LOAD_MESSAGES: Final = """
            n.created, s.expiry, s.lane, s.result, s.result_time, s.wake_at, s.poll_at, s.attempts, s.attempt_open,
            s.deferrals, s.outcome_unknown, s.provider, s.provider_reference
     FROM notifications n JOIN notification_states s ON s.notification_id = n.id
-    WHERE n.order_id = $1 ORDER BY n.channel, n.position, n.id OFFSET $2 LIMIT $3"""
+    WHERE s.order_id = $1 ORDER BY n.channel, n.position, n.id OFFSET $2 LIMIT $3"""
 
 LOAD_EVENTS: Final = """
     SELECT notification_id, at, kind, detail FROM events

@@ -70,9 +70,11 @@ FIND_UNFINISHED: Final = """
 
 # Nearly every entry of the feed is a completed order, so few others are passed over on the way.
 FIND_COMPLETED: Final = """
+    WITH place AS MATERIALIZED (SELECT created, sequence_number FROM status_feed WHERE order_id = $1)
     SELECT order_id AS id FROM status_feed
-    WHERE sequence_number < coalesce((SELECT sequence_number FROM status_feed WHERE order_id = $1), 9223372036854775807)
-    AND entry->>'status' = 'Order_Completed' ORDER BY sequence_number DESC LIMIT $2"""
+    WHERE (created, sequence_number) < (coalesce((SELECT created FROM place), 'infinity'),
+                                        coalesce((SELECT sequence_number FROM place), 9223372036854775807))
+    AND entry->>'status' = 'Order_Completed' ORDER BY created DESC, sequence_number DESC LIMIT $2"""
 
 FIND_UNSENT: Final = """
     SELECT order_id AS id FROM order_states

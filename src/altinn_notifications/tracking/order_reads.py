@@ -76,8 +76,8 @@ FIND_RESULTS: Final = """
     SELECT o.id AS order_id, o.senders_reference, n.id, n.destination, n.organization_number,
            n.national_identity_number, s.result, s.result_time AS last_update
     FROM orders o
-    LEFT JOIN notifications n ON n.order_id = o.id AND n.channel = $3
-    LEFT JOIN notification_states s ON s.notification_id = n.id
+    LEFT JOIN notification_states s ON s.order_id = o.id AND s.channel = $3
+    LEFT JOIN notifications n ON n.id = s.notification_id
     WHERE o.id = $1 AND o.creator = $2 ORDER BY n.position, n.id"""
 
 

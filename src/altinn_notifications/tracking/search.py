@@ -45,7 +45,8 @@ FIND_REFERENCE: Final = """
     WHERE channel IN ('Email', 'Sms') AND provider_reference = $1"""
 
 FIND_PLACE: Final = """
-    SELECT count(*) FROM notifications n JOIN notifications before ON before.order_id = n.order_id
+    SELECT count(*) FROM notifications n JOIN notification_states peer ON peer.order_id = n.order_id
+    JOIN notifications before ON before.id = peer.notification_id
     AND (before.channel, before.position, before.id) < (n.channel, n.position, n.id) WHERE n.id = $1"""
 
 # The index starts with the creator: each of them is stepped to, instead of reading every reference there is.

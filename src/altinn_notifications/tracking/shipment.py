@@ -43,8 +43,8 @@ FIND_SHIPMENT: Final = """
     SELECT o.id, o.type, o.senders_reference, s.status, greatest(o.created, s.last_change) AS last_update,
            n.channel, n.destination, ns.result, ns.result_time
     FROM orders o JOIN order_states s ON s.order_id = o.id
-    LEFT JOIN notifications n ON n.order_id = o.id
-    LEFT JOIN notification_states ns ON ns.notification_id = n.id
+    LEFT JOIN notification_states ns ON ns.order_id = o.id
+    LEFT JOIN notifications n ON n.id = ns.notification_id
     WHERE o.id = $1 AND o.creator = $2 ORDER BY n.channel, n.position"""
 
 

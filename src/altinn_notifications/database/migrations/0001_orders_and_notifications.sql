@@ -1,5 +1,8 @@
 -- What changes often is narrow and kept apart from what is wide: *_states are updated several times a row, their
 -- neighbours are written once. Statuses and results are the stored words of spec 06, 2.
+--
+-- Tables that only grow are partitioned by time (database/partitions.py makes and drops the partitions). A unique key
+-- of such a table holds the time too; what is unique without it is so because an order ends once.
 
 CREATE TABLE order_chains (
     id uuid PRIMARY KEY,
@@ -62,8 +65,8 @@ CREATE TABLE notifications (
     created timestamptz NOT NULL,
     expiry timestamptz NOT NULL,
     reason text                         -- why it has this address or none: a word of recipients/reasons.py
-);
-CREATE INDEX notifications_by_order ON notifications (order_id);
+) PARTITION BY RANGE (id);              -- ids begin with their time; an order's are found through notification_states
+CREATE TABLE notifications_default PARTITION OF notifications DEFAULT;
 
 CREATE TABLE notification_states (
     notification_id uuid PRIMARY KEY,
@@ -96,15 +99,18 @@ CREATE INDEX notification_states_expiring ON notification_states (expiry)
 CREATE UNIQUE INDEX notification_states_reference ON notification_states (channel, provider_reference)
     WHERE provider_reference IS NOT NULL;
 
+CREATE SEQUENCE events_id_seq;
 CREATE TABLE events (                   -- the timeline: what happened to an order and its notifications, in order
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint NOT NULL DEFAULT nextval('events_id_seq'),
     order_id uuid NOT NULL,
     notification_id uuid,
     at timestamptz NOT NULL,
     kind text NOT NULL,
-    detail jsonb
-);
-CREATE INDEX events_by_order ON events (order_id, id);
+    detail jsonb,
+    PRIMARY KEY (order_id, id, at)
+) PARTITION BY RANGE (at);
+ALTER SEQUENCE events_id_seq OWNED BY events.id;
+CREATE TABLE events_default PARTITION OF events DEFAULT;
 
 CREATE TABLE status_feed_outbox (       -- entries not yet numbered (see tracking/feed.py)
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -115,21 +121,26 @@ CREATE TABLE status_feed_outbox (       -- entries not yet numbered (see trackin
 );
 CREATE INDEX status_feed_outbox_by_age ON status_feed_outbox (created);
 
+CREATE SEQUENCE status_feed_sequence_number_seq;
 CREATE TABLE status_feed (
-    sequence_number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sequence_number bigint NOT NULL DEFAULT nextval('status_feed_sequence_number_seq'),
     creator text NOT NULL,
-    order_id uuid NOT NULL UNIQUE,
+    order_id uuid NOT NULL,             -- once, because an order ends once and the outbox holds it once
     created timestamptz NOT NULL,
-    entry jsonb NOT NULL
-);
-CREATE INDEX status_feed_by_creator ON status_feed (creator, sequence_number);
-CREATE INDEX status_feed_by_age ON status_feed (created);
+    entry jsonb NOT NULL,
+    PRIMARY KEY (creator, sequence_number, created)
+) PARTITION BY RANGE (created);
+ALTER SEQUENCE status_feed_sequence_number_seq OWNED BY status_feed.sequence_number;
+CREATE INDEX status_feed_by_order ON status_feed (order_id);
+CREATE INDEX status_feed_by_age ON status_feed (created, sequence_number);
+CREATE TABLE status_feed_default PARTITION OF status_feed DEFAULT;
 
+CREATE SEQUENCE notification_log_id_seq;
 CREATE TABLE notification_log (         -- columns as spec 07, 3.2
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint NOT NULL DEFAULT nextval('notification_log_id_seq'),
     order_chain_id uuid,
     shipment_id uuid NOT NULL,
-    notification_id uuid NOT NULL UNIQUE,
+    notification_id uuid NOT NULL,
     creator text NOT NULL,
     senders_reference text,
     dialog_id text,
@@ -142,15 +153,18 @@ CREATE TABLE notification_log (         -- columns as spec 07, 3.2
     resource text,
     status text NOT NULL,
     requested_send_time timestamptz NOT NULL,
-    last_update_time timestamptz NOT NULL
-);
-CREATE INDEX notification_log_by_shipment ON notification_log (shipment_id);
+    last_update_time timestamptz NOT NULL,
+    PRIMARY KEY (shipment_id, notification_id, last_update_time)
+) PARTITION BY RANGE (last_update_time);
+ALTER SEQUENCE notification_log_id_seq OWNED BY notification_log.id;
 CREATE INDEX notification_log_by_dialog ON notification_log (left(dialog_id, 100)) WHERE dialog_id IS NOT NULL;
 CREATE INDEX notification_log_by_transmission ON notification_log (left(transmission_id, 100))
     WHERE transmission_id IS NOT NULL;
+CREATE TABLE notification_log_default PARTITION OF notification_log DEFAULT;
 
+CREATE SEQUENCE delivery_reports_id_seq;
 CREATE TABLE delivery_reports (         -- the inbox: stored before the sender gets its answer
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint NOT NULL DEFAULT nextval('delivery_reports_id_seq'),
     provider smallint NOT NULL,         -- 1 ACS, 2 SMS gateway, 3 SMTP, 4 email capture (spec 08, 11.4)
     channel text NOT NULL,
     provider_reference text NOT NULL,
@@ -160,8 +174,11 @@ CREATE TABLE delivery_reports (         -- the inbox: stored before the sender g
     attempts integer NOT NULL DEFAULT 0,
     wake_at timestamptz,                -- next attempt to match; null when the ladder is used up or the report is settled
     settled timestamptz,                -- applied, ignored or found expired
-    dead_report_id bigint
-);
+    dead_report_id bigint,
+    PRIMARY KEY (id, received)
+) PARTITION BY RANGE (received);
+ALTER SEQUENCE delivery_reports_id_seq OWNED BY delivery_reports.id;
+CREATE TABLE delivery_reports_default PARTITION OF delivery_reports DEFAULT;
 CREATE INDEX delivery_reports_waiting ON delivery_reports (channel, provider_reference) WHERE settled IS NULL;
 CREATE INDEX delivery_reports_waking ON delivery_reports (wake_at) WHERE wake_at IS NOT NULL;
 
