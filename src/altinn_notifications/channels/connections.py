@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
 
 _LONGEST_ANSWER: Final = 65_536
 _KEEP_ALIVE_SECONDS: Final = 5.0  # shorter than servers keep theirs: a request must not meet a closing connection
+
+LONGEST_WAIT: Final = timedelta(hours=48)
+"""No mail lives longer, so no wish to wait counts for more."""
+_DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
 
 NOTHING_WAS_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 """What an exchange raises when the provider heard nothing of it; any other `httpx.TransportError` leaves it open."""
@@ -28,6 +37,11 @@ class HttpAnswer:
     status: int
     headers: httpx.Headers
     body: bytes
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """When the provider answered, by its own clock."""
+        return _moment(self.headers.get("date", ""))
 
 
 class KeptConnections:
@@ -81,6 +95,31 @@ async def _answered(transport: httpx.AsyncHTTPTransport, request: httpx.Request)
         return HttpAnswer(response.status_code, response.headers, await _read(response))
     finally:
         await response.aclose()
+
+
+def retry_after(answer: HttpAnswer, now: datetime | None) -> timedelta | None:
+    """How long the header asks us to wait, in whole seconds; None when it asks for nothing. Source: spec 09, 3.5.
+
+    Without `now` (UTC) only a number of seconds is understood.
+    """
+    text = answer.headers.get("retry-after", "").strip()
+    if _DIGITS.fullmatch(text):
+        return bounded_wait(int(text))
+    until = _moment(text)
+    return None if until is None or now is None else bounded_wait(math.ceil((until - now).total_seconds()))
+
+
+def bounded_wait(seconds: int) -> timedelta | None:
+    """That many seconds, but no longer than makes sense; None for none."""
+    return min(timedelta(seconds=min(seconds, 10**9)), LONGEST_WAIT) if seconds > 0 else None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 async def _read(response: httpx.Response) -> bytes:

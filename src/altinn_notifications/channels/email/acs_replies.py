@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from altinn_notifications.channels.connections import bounded_wait, retry_after
 from altinn_notifications.channels.protocol import (
     Accepted,
     Deferred,
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 TOO_MANY_REQUESTS: Final = "TooManyRequests"
 ALL_RECIPIENTS_SUPPRESSED: Final = "EmailDroppedAllRecipientsSuppressed"
 INVALID_ADDRESS: Final = "Invalid format for email address"
-LONGEST_WAIT: Final = timedelta(hours=48)
-"""No mail lives longer, so no wish to wait counts for more."""
 
 REPEATED_STATUSES: Final = frozenset({408, 500, 502, 503, 504})
 """What one call repeats by itself. A 429 is not among them (spec 09, 3.3)."""
@@ -43,7 +40,6 @@ _NOT_FOUND: Final = 404
 _SERVER_ERRORS: Final = range(500, 600)
 _SUCCESS: Final = range(200, 300)
 _SECONDS_IN_TEXT: Final = re.compile(r"(\d{1,9}) seconds", re.ASCII)
-_DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _UNREADABLE: Final = "an answer that cannot be read"
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
@@ -109,29 +105,12 @@ def lookup_outcome(answer: HttpAnswer, *, reference: str, now: datetime) -> Outc
     return Unknown(f"asked what became of it: {_UNREADABLE}")
 
 
-def retry_after(answer: HttpAnswer, now: datetime) -> timedelta | None:
-    """How long the header asks us to wait, in whole seconds; None when it asks for nothing. Source: spec 09, 3.5."""
-    text = answer.headers.get("retry-after", "").strip()
-    if _DIGITS.fullmatch(text):
-        return _wait(int(text))
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return _wait(math.ceil((until - now).total_seconds()))
-
-
-def _wait(seconds: int) -> timedelta | None:
-    return min(timedelta(seconds=min(seconds, 10**9)), LONGEST_WAIT) if seconds > 0 else None
-
-
 def _wish(answer: HttpAnswer, error: AcsError, now: datetime) -> timedelta | None:
     """The wait after a temporary failure: of a 429 only the header counts, of others what the text names."""
     if answer.status == _TOO_MANY:
         return retry_after(answer, now)
     named = _SECONDS_IN_TEXT.search(error.text)
-    return _wait(int(named[1])) if named else None
+    return bounded_wait(int(named[1])) if named else None
 
 
 def _accepted(answer: HttpAnswer) -> Outcome:
