@@ -92,8 +92,8 @@ SELECT (o.requested_send_time AT TIME ZONE 'UTC')::date, o.creator, count(DISTIN
        coalesce(sum(n.segments) FILTER (WHERE n.channel = 'Sms'), 0),
        count(*) FILTER (WHERE n.channel = 'Sms' AND s.result IN ('Delivered', 'Accepted'))
 FROM order_states o
-LEFT JOIN notifications n ON n.order_id = o.order_id
-LEFT JOIN notification_states s ON s.notification_id = n.id
+LEFT JOIN notification_states s ON s.order_id = o.order_id
+LEFT JOIN notifications n ON n.id = s.notification_id
 GROUP BY 1, 2;
 
 -- The files of a day name every message by a number; without an index, since nobody looks one up.
