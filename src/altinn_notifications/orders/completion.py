@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from altinn_notifications.database.pool import columns
 from altinn_notifications.lifecycle import Channel, OrderStatus, OrderType
 from altinn_notifications.orders.attachment_links import erase_links
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from altinn_notifications.database.pool import Connection, Row
+
+log = structlog.get_logger()
 
 # Locked in one order by everybody, and in a statement of its own: what follows sees every result that was committed
 # before the lock was granted, so of two last results exactly one finds nothing pending.
@@ -80,7 +84,10 @@ async def announce(connection: Connection, order_ids: Sequence[UUID], *, now: da
     rows = await connection.fetch(LOAD_FINISHED, order_ids)
     entries = [_entry(list(group), now) for _, group in groupby(rows, key=lambda row: row["id"])]
     await connection.execute(INSERT_FEED_ENTRIES, *columns(entries))
-    await connection.execute(INSERT_LOG_ROWS, order_ids, [type_.name for type_ in OrderType])
+    written = await connection.execute(INSERT_LOG_ROWS, order_ids, [type_.name for type_ in OrderType])
+    notifications = sum(row["channel"] is not None for row in rows)
+    if (logged_before := notifications - int(written.rpartition(" ")[2])) > 0:
+        log.error("notifications_logged_before", count=logged_before, order_ids=[str(id_) for id_ in order_ids])
     await erase_links(connection, {row["id"] for row in rows if row["type"] == OrderType.Composed})
 
 
