@@ -204,16 +204,51 @@ async def test_wrong_credentials_fail_no_recipient(gateway: GatewayPeer, reason:
     gateway.next(answered("", logon=f"<LOGON>FAIL</LOGON>{reason}"))
     async with provider_for(gateway) as provider:
         outcome = await provider.send(an_sms())
-    assert outcome == Deferred(Scope.MESSAGE, "the gateway does not let us in", misconfigured=True)
+    assert outcome == Deferred(Scope.PROVIDER, "the gateway does not let us in", misconfigured=True)
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 500, 503, 504])
-async def test_any_other_status_than_2xx_means_that_nothing_was_sent(gateway: GatewayPeer, status: int) -> None:
+@pytest.mark.parametrize("status", [301, 400, 500, 503, 504])
+async def test_a_status_other_than_2xx_means_that_nothing_was_sent(gateway: GatewayPeer, status: int) -> None:
     gateway.next(replace(accepted(), status=status), replace(accepted(), status=status, cut=10))
     async with provider_for(gateway) as provider:
         for _ in range(2):
-            outcome = await provider.send(an_sms())
-            assert outcome == Deferred(Scope.MESSAGE, f"the gateway answered HTTP {status}")
+            assert await provider.send(an_sms()) == Deferred(Scope.CALL, f"the gateway answered HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_status_about_the_account_is_for_an_operator_to_mend(gateway: GatewayPeer, status: int) -> None:
+    gateway.next(Answer("", status=status))
+    async with provider_for(gateway) as provider:
+        outcome = await provider.send(an_sms())
+    assert outcome == Deferred(Scope.PROVIDER, f"the gateway answered HTTP {status}", misconfigured=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "17"}, 17),
+        ({"Retry-After": "0"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Tue, 03 Mar 2026 12:01:30 GMT", "Date": "Tue, 03 Mar 2026 12:00:00 GMT"}, 90),
+        ({"Retry-After": "Tue, 03 Mar 2026 12:01:30 GMT"}, None),
+    ],
+)
+async def test_a_gateway_that_has_too_much_to_do_is_left_alone_as_long_as_it_asks(
+    gateway: GatewayPeer, headers: dict[str, str], seconds: int | None
+) -> None:
+    gateway.next(Answer("", status=429, headers=headers))
+    async with provider_for(gateway) as provider:
+        outcome = await provider.send(an_sms())
+    wish = None if seconds is None else timedelta(seconds=seconds)
+    assert outcome == Deferred(Scope.PROVIDER, "the gateway answered HTTP 429", wish)
+
+
+async def test_an_outage_that_tells_its_end_concerns_the_whole_gateway(gateway: GatewayPeer) -> None:
+    gateway.next(Answer("", status=503, headers={"Retry-After": "120"}))
+    async with provider_for(gateway) as provider:
+        outcome = await provider.send(an_sms())
+    assert outcome == Deferred(Scope.PROVIDER, "the gateway answered HTTP 503", timedelta(seconds=120))
 
 
 @pytest.mark.parametrize(
@@ -246,20 +281,20 @@ async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         provider = LinkProvider(SmsSettings(gateway_endpoint=f"http://127.0.0.1:{free.getsockname()[1]}/"))
-        assert await provider.send(an_sms()) == Deferred(Scope.MESSAGE, "the gateway is not reachable")
+        assert await provider.send(an_sms()) == Deferred(Scope.PROVIDER, "the gateway is not reachable")
         await provider.close()
 
 
 @pytest.mark.parametrize("host", ["gateway.invalid", "a" * 64 + ".example"])
 async def test_a_name_that_cannot_be_looked_up_means_that_nothing_was_sent(host: str) -> None:
     provider = LinkProvider(SmsSettings(gateway_endpoint=f"http://{host}/"))
-    assert await provider.send(an_sms()) == Deferred(Scope.MESSAGE, "the gateway is not reachable")
+    assert await provider.send(an_sms()) == Deferred(Scope.PROVIDER, "the gateway is not reachable")
     await provider.close()
 
 
 async def test_a_gateway_that_we_do_not_trust_is_told_nothing(tmp_path: Path) -> None:
     async with GatewayPeer(tls=localhost_identity(tmp_path).server) as gateway, provider_for(gateway) as provider:
-        assert await provider.send(an_sms()) == Deferred(Scope.MESSAGE, "the gateway is not reachable")
+        assert await provider.send(an_sms()) == Deferred(Scope.PROVIDER, "the gateway is not reachable")
     assert gateway.requests == []
 
 

@@ -398,6 +398,15 @@ async def test_a_user_name_makes_us_authenticate() -> None:
         assert "AUTH PLAIN AGFsdGlubgBoZW1tZWxpZw==" in peer.commands
 
 
+async def test_a_relay_that_knows_only_login_is_told_name_and_password_in_turn() -> None:
+    async with SmtpPeer(extensions=("AUTH LOGIN",)) as peer:
+        peer.next("AUTH", "334 UGFzc3dvcmQ6")
+        peer.next("AGVTBWVSAWC=", "235 2.7.0 Authentication successful")  # the password, where a verb would stand
+        async with provider_for(peer, smtp_username="altinn", smtp_password="hemmelig") as provider:
+            assert await provider.send(an_email()) == ACCEPTED
+        assert peer.commands[1:3] == ["AUTH LOGIN YWx0aW5u", "aGVtbWVsaWc="]
+
+
 @pytest.mark.parametrize(
     ("answer", "misconfigured"),
     [("535 5.7.8 bad credentials", True), ("454 4.7.0 Temporary authentication failure", False), ("530 no", True)],
@@ -441,6 +450,26 @@ async def test_nothing_is_sent_to_a_relay_that_we_do_not_trust(mode: str, tmp_pa
     async with peer, provider_for(peer, smtp_tls=mode, smtp_host="localhost") as provider:
         outcome = await provider.send(an_email())
     assert outcome == Deferred(Scope.PROVIDER, "no TLS agreement at connection")
+    assert peer.mails == []
+
+
+@pytest.mark.parametrize("mode", ["starttls", "tls"])
+async def test_a_relay_may_be_vouched_for_by_an_authority_of_ones_own(mode: str, tmp_path: Path) -> None:
+    identity = localhost_identity(tmp_path)
+    peer = SmtpPeer(extensions=("STARTTLS", "AUTH PLAIN"), tls=identity.server, implicit_tls=mode == "tls")
+    trust = {"smtp_tls": mode, "smtp_ca_file": identity.certificate, "smtp_host": "localhost"}
+    async with peer, provider_for(peer, **trust, smtp_username="altinn", smtp_password="hemmelig") as provider:
+        assert await provider.send(an_email()) == ACCEPTED
+    assert any(command.startswith("AUTH PLAIN") for command in peer.commands)
+
+
+@pytest.mark.parametrize("mode", ["starttls", "tls"])
+async def test_a_certificate_in_another_name_is_not_believed(mode: str, tmp_path: Path) -> None:
+    identity = localhost_identity(tmp_path, names=("relay.example.no",))
+    peer = SmtpPeer(extensions=("STARTTLS",), tls=identity.server, implicit_tls=mode == "tls")
+    trust = {"smtp_tls": mode, "smtp_ca_file": identity.certificate, "smtp_host": "localhost"}
+    async with peer, provider_for(peer, **trust) as provider:
+        assert await provider.send(an_email()) == Deferred(Scope.PROVIDER, "no TLS agreement at connection")
     assert peer.mails == []
 
 

@@ -92,6 +92,12 @@ def test_a_temporary_code_of_the_system_at_mail_concerns_the_provider(code: int,
     assert result(MAIL, f"{code} {enhanced} try later") is PROVIDER
 
 
+@pytest.mark.parametrize("enhanced", ["4.1.7", "4.1.8", "4.7.1", "4.7.23"])
+@pytest.mark.parametrize("code", [450, 451, 458])
+def test_a_temporary_code_about_the_sender_at_mail_concerns_its_domain(code: int, enhanced: str) -> None:
+    assert result(MAIL, f"{code} {enhanced} try later") is Scope.DOMAIN
+
+
 ANY_PHASE = [
     ("5.1.0", BOUNCED),
     ("5.1.1", BOUNCED),

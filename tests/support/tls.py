@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -25,22 +26,24 @@ class Identity:
     server: ssl.SSLContext
 
 
-def localhost_identity(directory: Path) -> Identity:
-    """A self-signed identity of localhost and 127.0.0.1, valid today."""
+def localhost_identity(directory: Path, *, names: Sequence[str] = ("localhost",)) -> Identity:
+    """A self-signed identity of localhost and 127.0.0.1, or of other `names` only, valid today."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     certificate, key_file = directory / "localhost.pem", directory / "localhost.key"
-    certificate.write_bytes(_certificate(key).public_bytes(serialization.Encoding.PEM))
+    certificate.write_bytes(_certificate(key, names).public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(pem)
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(certificate, key_file)
     return Identity(certificate, server)
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, hosts: Sequence[str]) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     today = datetime.now(UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+    if "localhost" in hosts:
+        names.append(x509.IPAddress(ip_address("127.0.0.1")))
     return (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(today - timedelta(days=1))
