@@ -11,7 +11,7 @@ from defusedxml.ElementTree import fromstring
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from xml.etree.ElementTree import Element
 
@@ -29,6 +29,7 @@ class Answer:
     status: int = 200
     cut: int | None = None
     keep_alive: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def accepted(reference: str | None = "BB35EDF6-3D61-4DE5-9C95-C6E5E35D48EA") -> Answer:
@@ -154,5 +155,6 @@ async def _read_request(reader: asyncio.StreamReader, connection: int) -> Receiv
 def _as_http(answer: Answer) -> bytes:
     body = answer.body.encode("latin-1")
     connection = "keep-alive" if answer.keep_alive else "close"
-    head = f"HTTP/1.1 {answer.status} Whatever\r\nContent-Length: {len(body)}\r\nConnection: {connection}\r\n\r\n"
+    more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+    head = f"HTTP/1.1 {answer.status} Whatever\r\nContent-Length: {len(body)}\r\nConnection: {connection}\r\n{more}\r\n"
     return head.encode() + body[: answer.cut]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications.channels.connections import bounded_wait, retry_after
@@ -21,7 +20,7 @@ from altinn_notifications.channels.protocol import (
 from altinn_notifications.lifecycle import EmailResult
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from altinn_notifications.channels.connections import HttpAnswer
     from altinn_notifications.channels.protocol import Outcome, PollOutcome

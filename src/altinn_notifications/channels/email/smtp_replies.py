@@ -91,6 +91,7 @@ _ENHANCED: Final = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _SPAM_WORDS: Final = ("spam", "junk", "block list", "blacklist", "reputation", "unsolicited")
 _CLOSING: Final = 421
 _GO_AHEAD: Final = 354
+_ADDRESS: Final = 1  # the subject of addressing codes
 _POLICY: Final = 7  # the subject of security and policy codes
 _AUTHENTICATION_CODES: Final = frozenset({530, 534, 535, 538})
 _SENDER_AUTHENTICATION: Final = range(20, 28)
@@ -242,9 +243,16 @@ def _deferred_scope(reply: Reply) -> Scope:
     enhanced = enhanced_code(reply)
     if enhanced is not None and reply.phase is not Phase.MAIL:
         return Scope.MESSAGE
+    if enhanced is not None and _is_about_sender(enhanced):
+        return Scope.DOMAIN
     if enhanced is not None and _is_outage(enhanced):
         return Scope.PROVIDER
     return Scope.PROVIDER if reply.code in _OUTAGE_CODES[_column(reply.phase)] else Scope.MESSAGE
+
+
+def _is_about_sender(enhanced: EnhancedCode) -> bool:
+    """Whether a temporary refusal at MAIL speaks of the sender's address, or of a policy that it does not meet."""
+    return enhanced.subject == _ADDRESS or (enhanced.subject == _POLICY and enhanced.detail != 0)
 
 
 def _is_outage(enhanced: EnhancedCode) -> bool:

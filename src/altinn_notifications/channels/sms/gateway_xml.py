@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MESSAGE_ID: Final = "1"
 _UCS2: Final = 9
 _OK: Final = "OK"
+_TOO_MANY: Final = 429
+_ABOUT_THE_ACCOUNT: Final = frozenset({401, 403, 404})  # wrong credentials, or not where the gateway is
 _LONG_NUMBER: Final = re.compile(r"\d(?:[\s-]?\d){4,}")
 _LONGEST_DETAIL: Final = 200
 _MINUTE: Final = timedelta(minutes=1)
@@ -55,10 +57,13 @@ def message(sender: str, number: str, text: str, *, minutes: int, unicode_when_n
     return _ascii(elements)
 
 
-def outcome_of_answer(status: int, body: bytes) -> Outcome:
-    """What an HTTP answer means for the message. Source: spec 10, 5.2."""
+def outcome_of_answer(status: int, body: bytes, *, wish: timedelta | None = None) -> Outcome:
+    """What an HTTP answer means for the message; `wish` is how long it asks us to wait. Source: spec 10, 5.2."""
     if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes
-        return Deferred(Scope.MESSAGE, f"the gateway answered HTTP {status}")
+        misconfigured = status in _ABOUT_THE_ACCOUNT
+        is_for_all = misconfigured or status == _TOO_MANY or wish is not None
+        scope = Scope.PROVIDER if is_for_all else Scope.CALL
+        return Deferred(scope, f"the gateway answered HTTP {status}", wish, misconfigured=misconfigured)
     try:
         document = fromstring(body)
     except (ParseError, ValueError, LookupError):  # ValueError: entities; LookupError: an encoding nobody knows
@@ -70,7 +75,7 @@ def _outcome_of_document(document: Element) -> Outcome:
     logon = _text(document, "LOGON")
     if logon is not None and logon != _OK:
         # Whoever gets in next is not known to the gateway either: the account is wrong, not the recipient.
-        return Deferred(Scope.MESSAGE, "the gateway does not let us in", misconfigured=True)
+        return Deferred(Scope.PROVIDER, "the gateway does not let us in", misconfigured=True)
     ours = next((found for found in document.iter("MSG") if (_text(found, "ID") or "").strip() == _MESSAGE_ID), None)
     if logon is None or ours is None:
         return Unknown("the gateway's answer does not tell about the message")

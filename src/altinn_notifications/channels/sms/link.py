@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import structlog
 
-from altinn_notifications.channels.connections import NOTHING_WAS_SENT, KeptConnections
+from altinn_notifications.channels.connections import NOTHING_WAS_SENT, KeptConnections, retry_after
 from altinn_notifications.channels.protocol import Deferred, Scope, Unknown
 from altinn_notifications.channels.sms.gateway_xml import (
     head,
@@ -56,9 +56,9 @@ class LinkProvider:
         try:
             answer = await self._connections.exchange("POST", self._url, self._headers, document)
         except NOTHING_WAS_SENT:
-            return Deferred(Scope.MESSAGE, "the gateway is not reachable")
+            return Deferred(Scope.PROVIDER, "the gateway is not reachable")
         except httpx.TimeoutException:
             return Unknown("no answer from the gateway in time")
         except httpx.TransportError:
             return Unknown("the connection to the gateway was lost")
-        return outcome_of_answer(answer.status, answer.body)
+        return outcome_of_answer(answer.status, answer.body, wish=retry_after(answer, answer.sent_at))
