@@ -53,6 +53,8 @@ CAPTURED_KEPT: Final = timedelta(days=14)
 BOUNCE_INTERVAL: Final = 60.0
 BOUNCES_REMEMBERED: Final = timedelta(days=14)
 METRICS_INTERVAL: Final = 10.0
+RENEWALS_PER_LEASE: Final = 3
+"""How often orders that wait for somebody's answer are kept within the time of their lease."""
 PROBE_INTERVAL: Final = 3.0
 """How often one order that waits for a failing dependency goes ahead, to see whether it answers again."""
 
@@ -140,6 +142,7 @@ class Worker:
 
         return [
             self._on_wake(DUE_ORDERS, lambda _: processor.process_batch(), due_orders.next_wake),
+            self._every(notification.claim_lease_seconds / RENEWALS_PER_LEASE, lambda _: processor.renew_leases()),
             self._on_wake(REPORTS, lambda now: matching.match_due(db, now=now), matching.next_wake),
             self._every(TERMINATION_INTERVAL, terminate),
             self._every(SETTLE_INTERVAL, settle),

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from altinn_notifications.orders.model import NotificationChannel, Recipient
-from altinn_notifications.processing.due_orders import release_one_of_each
-from support.orders import SMS, an_order, feed_of, kinds_of, log_of, processor, registered, status_of
+from altinn_notifications.processing.due_orders import claim_due_orders, release_one_of_each
+from support.orders import EMAIL, SMS, an_order, feed_of, kinds_of, log_of, processor, registered, status_of
 from support.platform_peer import CONDITION, DECISION, NAMES, ORGANIZATIONS, PERSONS, USERS, Reply
 from support.times import MINUTE, NOON, SECOND
+from support.waiting import until
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from altinn_notifications.database.pool import Database
     from altinn_notifications.orders.model import Order
     from altinn_notifications.platform.clients import Platform
+    from altinn_notifications.processing.due_orders import ClaimedOrder
     from support.platform_peer import PlatformPeer
 
 KARI = Recipient(national_identity_number="12838530255")
 FLINK = Recipient(organization_number="319900241")
 ERROR = Reply(status=500)
+GREETING = replace(EMAIL, subject="Hei $recipientName$")
 CHANNEL = NotificationChannel
 
 
@@ -32,12 +36,23 @@ class Stage:
 
     def __init__(self, db: Database, clock: FixedClock, platform: Platform, peer: PlatformPeer) -> None:
         self.db, self.clock, self.peer = db, clock, peer
-        self._processor = processor(db, clock, platform)
+        self._processor = processor(db, clock, platform, worker=1)
+        self.process_batch, self.settled = self._processor.process_batch, self._processor.settled
+        self.renew_leases = self._processor.renew_leases
 
     async def run(self) -> None:
         """Process whatever is due, and wait for what goes on beside."""
         while await self._processor.process_batch():
             await self._processor.settled()
+
+    async def has_status(self, order: Order, status: str) -> bool:
+        """Whether the order has it now."""
+        return await status_of(self.db, order.id) == status
+
+    async def claimed_by_another(self) -> list[ClaimedOrder]:
+        """What another worker can claim now."""
+        now = self.clock.now()
+        return await claim_due_orders(self.db, now=now, limit=10, lease_until=now + MINUTE, worker=2)
 
     async def register(self, *orders: Order) -> list[UUID]:
         return await registered(self.db, *orders)
@@ -346,3 +361,60 @@ async def test_a_reminder_asks_its_own_condition_at_its_own_time(stage: Stage) -
     await stage.run()
     assert len(stage.peer.calls_to(CONDITION)) == 1
     assert await status_of(stage.db, reminder.id) == "Processed"
+
+
+async def test_who_is_not_named_does_not_wait_for_a_silent_register(stage: Stage) -> None:
+    stage.knows(email="begge@epost.example")
+    plain, named = to_kari(), to_kari(email=GREETING)
+    await stage.register(plain, named)
+    stage.peer.answer_next(NAMES, Reply(silent=True))
+    await stage.process_batch()
+    await until(lambda: stage.has_status(plain, "Processed"), "the order without a name is processed")
+    assert await status_of(stage.db, named.id) == "Processing"
+    await stage.settled()
+
+
+@pytest.mark.parametrize("silent", [ORGANIZATIONS, USERS, DECISION])
+async def test_persons_do_not_wait_for_what_concerns_organisations(stage: Stage, silent: str) -> None:
+    stage.knows(email="begge@epost.example")
+    user = {"userId": 1, "email": "anna@flink.example", "mobileNumber": None}
+    number = FLINK.organization_number
+    stage.peer.users = [{"organizationNumber": number, "partyId": 51001, "userContactPoints": [user]}]
+    person = to_kari()
+    organization = an_order(recipients=(FLINK,), resource_id="urn:altinn:resource:ttd-demo-service")
+    await stage.register(person, organization)
+    stage.peer.answer_next(silent, Reply(silent=True))
+    await stage.process_batch()
+    await until(lambda: stage.has_status(person, "Processed"), "the person's order is processed")
+    assert await status_of(stage.db, organization.id) == "Processing"
+    await stage.settled()
+
+
+async def test_the_lease_of_an_order_lasts_while_its_answer_is_waited_for(stage: Stage) -> None:
+    await stage.register(to_kari())
+    stage.peer.answer_next(PERSONS, Reply(silent=True))
+    await stage.process_batch()
+    for _ in range(3):
+        stage.clock.turn(4 * MINUTE)
+        await stage.renew_leases()
+    assert await stage.claimed_by_another() == []
+    await stage.settled()
+    await stage.renew_leases()
+    stage.clock.turn(MINUTE)
+    assert len(await stage.claimed_by_another()) == 1
+
+
+async def test_only_so_many_orders_are_held_while_nobody_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("altinn_notifications.processing.processor.BESIDE_LIMIT", 3)
+    stage.knows(email="begge@epost.example")
+    await stage.register(*(to_kari() for _ in range(3)))
+    stage.peer.answer_next(PERSONS, Reply(silent=True))
+    await stage.process_batch()
+    more = to_kari()
+    await stage.register(more)
+    held = asyncio.create_task(stage.process_batch())
+    await until(lambda: stage.has_status(more, "Processing"), "the order is claimed")
+    assert not held.done()
+    await held
+    await stage.settled()
+    assert await status_of(stage.db, more.id) == "Processed"

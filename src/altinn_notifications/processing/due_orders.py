@@ -58,6 +58,13 @@ LET_GO: Final = """
     UPDATE order_states SET wake_at = $3
     WHERE claimed_by = $1 AND status = 'Processing' AND wake_at > $3 AND order_id <> ALL($2::uuid[])"""
 
+# Only what is still under way: an order that waits for its retry has nobody who holds it.
+RENEW: Final = """
+    UPDATE order_states s SET wake_at = $4
+    FROM unnest($1::uuid[], $2::integer[]) AS u (order_id, claim_count)
+    WHERE s.order_id = u.order_id AND s.claim_count = u.claim_count AND s.claimed_by = $3
+      AND s.status = 'Processing' AND s.wake_at < $4"""
+
 RELEASE_FAILING: Final = """
     UPDATE order_states SET wake_at = $2
     WHERE failing_dependency = $1 AND status = 'Processing' AND is_retry AND wake_at > $2"""
@@ -173,6 +180,12 @@ async def insert_notifications(connection: Connection, rows: Sequence[tuple[tupl
 async def let_go(db: Database, *, worker: int | None, held: Sequence[UUID], now: datetime) -> None:
     """End the leases of all orders that `worker` has claimed, except of those that it holds."""
     await db.execute(LET_GO, worker, held, now)
+
+
+async def renew(db: Database, claims: Sequence[ClaimedOrder], *, worker: int | None, lease_until: datetime) -> None:
+    """Let the leases of claims that `worker` still works on last until then. Source: spec 08, 5.4."""
+    ids, counts = columns((claim.order_id, claim.claim_count) for claim in claims)
+    await db.execute(RENEW, ids, counts, worker, lease_until)
 
 
 async def release_failing(db: Database, dependency: str, *, now: datetime) -> None:

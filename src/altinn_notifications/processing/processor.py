@@ -7,6 +7,7 @@ recipients are looked up go on beside, a bounded number of them, so that a slow 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -30,16 +31,17 @@ from altinn_notifications.processing.due_orders import (
     insert_notifications,
     let_go,
     release_failing,
+    renew,
 )
 from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.processing.results import ENDED, Result
 from altinn_notifications.recipients.channel_choice import needs_look_up
 from altinn_notifications.recipients.contacts import NO_CONTACTS, NO_NAMES
-from altinn_notifications.recipients.drafts import drafts_for_order
-from altinn_notifications.recipients.lookup import resolve, resolve_names
+from altinn_notifications.recipients.drafts import drafts_for_order, parties_to_name
+from altinn_notifications.recipients.lookup import awaited, resolve, resolve_names
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from typing import Any
     from uuid import UUID
 
@@ -52,8 +54,10 @@ if TYPE_CHECKING:
     from altinn_notifications.settings import NotificationSettings
 
 log = structlog.get_logger()
-BESIDE_LIMIT: Final = 1000
-"""How many orders may wait for somebody's answer at the same time in one process."""
+BESIDE_LIMIT: Final = 20_000
+"""How many orders may wait for somebody's answer at the same time in one process; they are held in memory."""
+CONDITIONS_BESIDE: Final = 1000
+"""How many send conditions may be under way or wait for their turn to be asked."""
 CONDITIONS_AT_ONCE: Final = 100
 
 
@@ -85,7 +89,7 @@ class Processor:
         self._platform = platform
         self._worker = worker
         self._window = SendWindow(settings.sms_send_window_start_hour, settings.sms_send_window_end_hour)
-        self._beside: dict[asyncio.Task[None], list[UUID]] = {}
+        self._beside: dict[asyncio.Task[None], Sequence[_Work]] = {}
         """What waits for somebody's answer, with the orders concerned."""
         self._may_have_lost_claims = False
         self._asking = asyncio.Semaphore(CONDITIONS_AT_ONCE)
@@ -97,7 +101,7 @@ class Processor:
         Raises `DatabaseUnavailable`; the next call first lets go of what this one may have claimed unknowingly.
         """
         if self._may_have_lost_claims:
-            held = [order_id for orders in self._beside.values() for order_id in orders]
+            held = [claim.order_id for claim in self._held()]
             await let_go(self._db, worker=self._worker, held=held, now=self._clock.now())
             self._may_have_lost_claims = False
         try:
@@ -120,6 +124,15 @@ class Processor:
             await self._start([_Work(orders[claim.order_id], claim) for claim in claims])
         return len(claims)
 
+    async def renew_leases(self) -> None:
+        """Keep what waits for somebody's answer, for as long as a claim lasts. Raises `DatabaseUnavailable`."""
+        if held := self._held():
+            until = self._clock.now() + timedelta(seconds=self._settings.claim_lease_seconds)
+            await renew(self._db, held, worker=self._worker, lease_until=until)
+
+    def _held(self) -> list[ClaimedOrder]:
+        return [work.claim for batch in self._beside.values() for work in batch]
+
     async def settled(self) -> None:
         """Wait until nothing that was started is on its way any more."""
         while self._beside:
@@ -138,15 +151,19 @@ class Processor:
         await self._store([*closed, *(self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct)])
         for work in asking:
             await self._go_beside([work], self._ask(work))
-        if looking:
-            await self._go_beside(looking, self._look_up(looking))
+        for together in _by_whom_they_wait_for(looking):
+            await self._go_beside(together, self._look_up(together))
 
     async def _go_beside(self, batch: Sequence[_Work], answer: Coroutine[Any, Any, None]) -> None:
-        while len(self._beside) >= BESIDE_LIMIT:
+        while self._beside and not self._has_room_for(batch):
             await asyncio.wait(self._beside, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(self._contained(answer))
-        self._beside[task] = [work.order.id for work in batch]
+        self._beside[task] = batch
         task.add_done_callback(self._beside.pop)
+
+    def _has_room_for(self, batch: Sequence[_Work]) -> bool:
+        waiting = sum(map(len, self._beside.values()))
+        return len(self._beside) < CONDITIONS_BESIDE and waiting + len(batch) <= BESIDE_LIMIT
 
     async def _contained(self, answer: Coroutine[Any, Any, None]) -> None:
         """What goes wrong beside the batch ends there; the orders come back."""
@@ -174,15 +191,27 @@ class Processor:
     async def _process_passed(self, batch: Sequence[_Work]) -> list[None]:
         direct = [work for work in batch if not needs_look_up(work.order)]
         await self._store([self._drafted(work, NO_CONTACTS, NO_NAMES) for work in direct])
-        await self._look_up([work for work in batch if needs_look_up(work.order)])
+        looking = [work for work in batch if needs_look_up(work.order)]
+        await asyncio.gather(*map(self._look_up, _by_whom_they_wait_for(looking)))
         return [None] * len(batch)
 
     async def _look_up(self, batch: Sequence[_Work]) -> None:
+        """Find everybody, and store; those whose texts name somebody wait for Register, and nobody else does."""
         contacts = await resolve([work.order for work in batch], self._platform, registration=False)
         found = {id_: known for id_, known in contacts.items() if not isinstance(known, DependencyFailed)}
-        names = await resolve_names(
-            [(w.order, found[w.order.id]) for w in batch if w.order.id in found], self._platform
-        )
+        naming = {w.order.id for w in batch if w.order.id in found and parties_to_name(w.order, found[w.order.id])}
+        await self._conclude([work for work in batch if work.order.id not in naming], contacts, {})
+        if naming:
+            named = [work for work in batch if work.order.id in naming]
+            names = await resolve_names([(w.order, found[w.order.id]) for w in named], self._platform)
+            await self._conclude(named, contacts, names)
+
+    async def _conclude(
+        self,
+        batch: Sequence[_Work],
+        contacts: Mapping[UUID, Contacts | DependencyFailed],
+        names: Mapping[UUID, Names | DependencyFailed],
+    ) -> None:
         outcomes = [self._looked_up(work, contacts[work.order.id], names.get(work.order.id)) for work in batch]
         await self._store(outcomes)
         await self._release(batch, outcomes)
@@ -260,3 +289,11 @@ class Processor:
     @property
     def _retry_delay(self) -> timedelta:
         return timedelta(milliseconds=self._settings.past_due_orders_retry_delay_ms)
+
+
+def _by_whom_they_wait_for(batch: Iterable[_Work]) -> Iterable[list[_Work]]:
+    """The orders in groups that the same answers concern, so that a slow one holds up nobody else."""
+    groups: dict[object, list[_Work]] = defaultdict(list)
+    for work in batch:
+        groups[awaited(work.order)].append(work)
+    return groups.values()

@@ -51,6 +51,14 @@ async def resolve(
     return {order_id: _contacts(asked, findings) for order_id, asked in inquiries.items()}
 
 
+def awaited(order: Order) -> frozenset[tuple[Kind, bool]]:
+    """Whose answers an order's recipients depend on: kinds of parties, each with or without the users' addresses.
+
+    Orders that wait for the same answers may be looked up together without holding each other up.
+    """
+    return frozenset((one.identity.kind, one.grant is not None) for one in _inquiries(order, registration=False))
+
+
 async def resolve_names(
     orders: Sequence[tuple[Order, Contacts]], platform: Platform
 ) -> dict[UUID, Names | DependencyFailed]:
