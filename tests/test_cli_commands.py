@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from altinn_notifications import __version__
+from altinn_notifications.clock import SystemClock
+from support.rows import StoredDeadReport, a_stored_email, a_stored_order, insert
+from support.times import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from altinn_notifications.database.pool import Database
 
     Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -108,3 +113,43 @@ def test_settings_are_listed_with_their_meaning(command: Command) -> None:
     listed = command("settings", sms_gateway_password="hunter2").stdout
     assert "NOTIFICATIONS_PORT=5090\n    port the API listens on\n" in listed
     assert "NOTIFICATIONS_SMS_GATEWAY_PASSWORD=(hidden)" in listed
+
+
+async def test_dead_reports_are_listed_shown_tried_and_dismissed(command: Command, db: Database) -> None:
+    await insert(db, StoredDeadReport(delivery_report={"receiver": "+4799999001"}, message="not known"))
+    database = {"database_url": db.url}
+    listed = command("reports", "list", "--source", "sms-gateway", **database)
+    assert "RETRY_THRESHOLD_EXCEEDED" in listed.stdout
+    assert "+4799999001" not in listed.stdout
+    assert "+4799999001" not in command("reports", "show", "1", **database).stdout
+    assert "+4799999001" in command("reports", "show", "1", "--content", **database).stdout
+    replayed = command("reports", "replay", **database)
+    assert replayed.stdout == "1: it says nothing that could be applied\n0 of 1 applied.\n"
+    assert command("reports", "dismiss", "1", **database).stdout == "1 dismissed.\n"
+    assert "RETRY" not in command("reports", "list", **database).stdout
+    assert command("reports", "show", "9", **database).returncode == 1
+    assert command("reports", "list", "--source", "pigeon", **database).returncode == 2
+
+
+async def test_waiting_messages_are_listed_and_tried_now(command: Command, db: Database) -> None:
+    order = await insert(db, a_stored_order(status="Processed"))
+    waits = {"result": "Sending", "attempts": 2, "provider": "smtp", "outcome_unknown": True}
+    later = SystemClock().now() + DAY
+    email = await insert(db, a_stored_email(order.id, **waits, wake_at=later, expiry=later))
+    listed = command("sends", "list", database_url=db.url).stdout
+    assert str(email.id) in listed
+    assert "may have arrived" in listed
+    tried = command("sends", "retry", str(email.id), str(order.id), database_url=db.url)
+    assert tried.stdout == f"{email.id}: is tried now\n{order.id}: does not wait\n"
+    assert tried.returncode == 1
+    assert await db.fetchval("SELECT wake_at < $1 FROM notification_states", later - HOUR)
+
+
+@pytest.mark.parametrize("arguments", [("reports", "list"), ("reports", "replay", "1"), ("sends", "list")])
+def test_operators_commands_fail_when_the_database_does_not_answer(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    result = command(*arguments, database_url="postgresql://user:hunter2@127.0.0.1:1/notifications")
+    assert result.returncode == 1
+    assert "The database cannot be used" in result.stderr
+    assert "hunter2" not in result.stderr

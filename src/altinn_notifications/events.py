@@ -36,8 +36,9 @@ class Kind(StrEnum):
     SEND_DEFERRED = "send-deferred"  # provider, attempt, started, reason, at
     SEND_RETURNED = "send-returned"  # provider, attempt, started, reason, pausedUntil
     SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: "retry", "hold" or "end"
-    ATTACHMENTS_DEFERRED = "attachments-deferred"  # provider, attempt, started, reason, at
-    ATTACHMENTS_REFUSED = "attachments-refused"  # provider, attempt, started, result, reason
+    RETRY_REQUESTED = "retry-requested"  # by an operator
+    ATTACHMENTS_DEFERRED = "attachments-deferred"  # reason, at
+    ATTACHMENTS_REFUSED = "attachments-refused"  # result, reason
     OPERATION_SUCCEEDED = "operation-succeeded"  # provider
     OPERATION_FAILED = "operation-failed"  # provider, result, reason
     OPERATION_RETURNED = "operation-returned"  # provider, reason

@@ -11,6 +11,7 @@ import httpx
 import uvicorn
 
 from altinn_notifications.console.pages import create_console
+from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def a_console(db: Database, clock: Clock, settings: Settings | None = None) -> ASGIApp:
     """The console of a local service."""
-    parts = SimpleNamespace(settings=settings or Settings(), clock=clock, db=db)
+    parts = SimpleNamespace(settings=settings or Settings(), clock=clock, db=db, wakeups=Wakeups(db))
     return create_console(cast("Services", parts))  # the parts of the service that the console uses
 
 

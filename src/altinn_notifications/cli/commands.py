@@ -15,13 +15,15 @@ from rich.console import Console
 from rich.text import Text
 
 from altinn_notifications import __version__, logs, processes
-from altinn_notifications.cli import send
+from altinn_notifications.cli import operators, providers, send
 from altinn_notifications.cli.configuration import WrongSettings, all_settings, read_settings
+from altinn_notifications.cli.test_traffic import delete_test_traffic
 from altinn_notifications.clock import SystemClock, TurnableClock
 from altinn_notifications.database.embedded import EmbeddedServerError
 from altinn_notifications.database.migrate import UnsupportedServer, migrate
 from altinn_notifications.database.opening import opened
-from altinn_notifications.database.pool import DatabaseUnavailable, describe
+from altinn_notifications.database.partitions import make_ahead
+from altinn_notifications.database.pool import Database, DatabaseUnavailable, describe
 from altinn_notifications.run import lifeline, ports, supervisor
 from altinn_notifications.run.profile import has_simulator
 from altinn_notifications.run.welcome import Addresses
@@ -45,6 +47,9 @@ app = typer.Typer(
 )
 send_app = typer.Typer(help="Send one message and watch it arrive.", no_args_is_help=True)
 app.add_typer(send_app, name="send")
+app.add_typer(providers.app, name="providers")
+app.add_typer(operators.reports_app, name="reports")
+app.add_typer(operators.sends_app, name="sends")
 
 Org = Annotated[str, typer.Option(help="Short name of the service owner who sends.")]
 Wait = Annotated[bool, typer.Option(help="Follow the message until its status is final.")]
@@ -139,9 +144,15 @@ def migrate_command() -> None:
     async def work() -> None:
         async with opened(settings.database) as url:
             applied = await migrate(url)
+            db = await Database.connect(url, pool_size=1)
+            await make_ahead(db, SystemClock().now())
+            await db.close()
         typer.echo("\n".join(f"Applied {migration.name}" for migration in applied) or "Nothing to apply.")
 
     asyncio.run(work())
+
+
+app.command("delete-test-traffic")(delete_test_traffic)
 
 
 @app.command("settings")

@@ -60,6 +60,12 @@ def error_response(templates: Templates, page: ErrorPage, scope: Scope) -> Respo
     return HTMLResponse(templates.render("error.html", page=page), page.status)
 
 
+def _comes_from_elsewhere(scope: Scope) -> bool:
+    """Whether a page of another site makes this request to change something, in the browser of one who may."""
+    site = Headers(scope=scope).get("sec-fetch-site", "same-origin")
+    return scope["method"] == "POST" and site not in {"same-origin", "none"}
+
+
 class Guard:
     """Adds the security headers to every answer, and answers for a page that could not be made."""
 
@@ -68,6 +74,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if _comes_from_elsewhere(scope):
+            await Response(status_code=403)(scope, receive, send)
+            return
         started = False
 
         async def send_guarded(message: Message) -> None:

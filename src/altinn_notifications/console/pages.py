@@ -14,6 +14,15 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from altinn_notifications.console.addresses import AddressBook, addresses_are_shown
+from altinn_notifications.console.attention_page import (
+    SHOWN_AT_MOST,
+    attention_page,
+    chosen,
+    message_ids,
+    replay_news,
+    report_ids,
+    retry_news,
+)
 from altinn_notifications.console.guard import NOT_FOUND, Guard, error_response
 from altinn_notifications.console.live import Live, live
 from altinn_notifications.console.order_lists import orders_page, search_page
@@ -27,14 +36,19 @@ from altinn_notifications.console.recipient_page import (
     refused_page,
 )
 from altinn_notifications.console.rendering import Templates
+from altinn_notifications.database.wakeups import NOTIFICATIONS
 from altinn_notifications.presence import SILENCE
 from altinn_notifications.processing.expiry import SendWindow
+from altinn_notifications.reports.dead import Wanted, list_dead
+from altinn_notifications.reports.replay import dismiss, replay
+from altinn_notifications.sending.waiting import list_waiting, send_now
 from altinn_notifications.settings import Environment
 from altinn_notifications.tracking.dependencies import dependency_states
 from altinn_notifications.tracking.history import MESSAGES_AT_ONCE, load_history
 from altinn_notifications.tracking.listing import Selection, describe_orders, list_orders
 from altinn_notifications.tracking.notices import find_notices
 from altinn_notifications.tracking.overview import read_overview
+from altinn_notifications.tracking.providers import provider_states
 from altinn_notifications.tracking.search import place_of, search
 
 if TYPE_CHECKING:
@@ -74,6 +88,10 @@ def create_console(services: Services) -> ASGIApp:
         Route("/orders/{order_id:uuid}/live", pages.order_news),
         Route("/search", pages.search),
         Route("/recipients", pages.recipients, methods=["GET", "POST"]),
+        Route("/attention", pages.attention),
+        Route("/attention/reports", pages.replay_reports, methods=["POST"]),
+        Route("/attention/reports/dismiss", pages.dismiss_reports, methods=["POST"]),
+        Route("/attention/messages", pages.retry_messages, methods=["POST"]),
         Mount("/console/static", StaticFiles(directory=STATIC)),
     ]
     return Guard(ExceptionMiddleware(Router(routes, default=no_such_page), {404: no_such_file}), templates)
@@ -160,6 +178,34 @@ class Pages:
         notices = await find_notices(self._services.db, form.identity, since=since, until=now, limit=MESSAGES_AT_MOST)
         return self._page("recipients.html", recipient_page(form, form.identity, notices, self._book))
 
+    async def attention(self, _: Request) -> Response:
+        """`/attention`: dead delivery reports and messages that wait."""
+        return await self._attention(None)
+
+    async def replay_reports(self, request: Request) -> Response:
+        """The dead reports that were chosen, once more."""
+        ids = report_ids(await chosen(request))
+        outcomes = await replay(self._services.db, ids, now=self._services.clock.now())
+        return await self._attention(replay_news(outcomes))
+
+    async def dismiss_reports(self, request: Request) -> Response:
+        """The dead reports that were chosen are no more to be looked after."""
+        number = await dismiss(self._services.db, report_ids(await chosen(request)))
+        return await self._attention(f"Dismissed: {number}.")
+
+    async def retry_messages(self, request: Request) -> Response:
+        """The messages that were chosen are tried now."""
+        ids = message_ids(await chosen(request))
+        tried = await send_now(self._services.db, ids, now=self._services.clock.now())
+        self._services.wakeups.wake(NOTIFICATIONS)
+        return await self._attention(retry_news(len(tried)))
+
+    async def _attention(self, news: str | None) -> Response:
+        db, now = self._services.db, self._services.clock.now()
+        reports = await list_dead(db, Wanted(), limit=SHOWN_AT_MOST)
+        sends = await list_waiting(db, now=now, limit=SHOWN_AT_MOST)
+        return self._page("attention.html", attention_page(reports, sends, news))
+
     async def _address_of(self, hit: Hit) -> str:
         if hit.notification_id is None:
             return f"/orders/{hit.order_id}"
@@ -176,7 +222,9 @@ class Pages:
                 overview = await read_overview(db, now=now, window=self._window)
                 latest = await list_orders(db, Selection.ALL)
                 dependencies = await dependency_states(db, seen_since=now - SILENCE)
-                self._overview = time() + OVERVIEW_SECONDS, overview_page(overview, latest.lines, dependencies)
+                providers = await provider_states(db, now=now, seen_since=now - SILENCE)
+                page = overview_page(overview, latest.lines, dependencies, providers)
+                self._overview = time() + OVERVIEW_SECONDS, page
             return self._overview[1]
 
     async def _read_order(self, request: Request) -> OrderPage | None:

@@ -54,6 +54,11 @@ class Wakeups:
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send())
 
+    async def sent(self) -> None:
+        """Wait until what was woken so far is on its way to the other processes; for those that end right after."""
+        if self._sender is not None:
+            await self._sender
+
     async def listen(self) -> None:
         """Receive other processes' wake-ups until cancelled; reconnects by itself when the server comes back."""
         while True:

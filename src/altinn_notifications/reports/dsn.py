@@ -21,7 +21,7 @@ from altinn_notifications.reports.model import DeliveryReport, InvalidReport, Re
 from altinn_notifications.reports.payloads import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from altinn_notifications.reports.model import IncomingReport
 
@@ -189,6 +189,14 @@ def _stored(operation_id: str, status: StatusReport) -> dict[str, Any]:
         "lastAttemptDate": _field(status.recipient, "Last-Attempt-Date"),
     }
     return {"messageId": operation_id, **{name: storable(text) for name, text in fields.items() if text}}
+
+
+def result_of_stored(report: Mapping[str, Any]) -> EmailResult | None:
+    """The result that a report stands for that was stored as JSON; None if its action is not a final one."""
+    recipient = Message()
+    for name, field in (("Status", "status"), ("Diagnostic-Code", "diagnosticCode")):
+        recipient[name] = str(report.get(field, ""))
+    return _result(str(report.get("action", "")).lower(), recipient)
 
 
 def _untyped(value: str) -> str:

@@ -50,7 +50,7 @@ def parse_events(body: bytes) -> Handshake | list[IncomingReport]:
     for event in events:
         if event.get("eventType") == VALIDATION:
             return Handshake(_validation_code(event))
-    return [_report(event) for event in events if event.get("eventType") == DELIVERY_REPORT]
+    return [report_of_event(event) for event in events if event.get("eventType") == DELIVERY_REPORT]
 
 
 def _events(body: bytes) -> list[dict[str, Any]]:
@@ -71,15 +71,16 @@ def _validation_code(event: Mapping[str, Any]) -> str:
     return code
 
 
-def _report(event: Mapping[str, Any]) -> IncomingReport:
+def report_of_event(event: Mapping[str, Any], source: ReportSource = ReportSource.ACS) -> IncomingReport:
+    """What the `data` of one event about delivery says. Source: spec 09, 7.4."""
     data = _data(event)
     reference, status = data.get("messageId"), data.get("status")
     if not isinstance(reference, str) or not reference.strip():
-        return InvalidReport(ReportSource.ACS, event, "The email delivery report has no messageId.")
+        return InvalidReport(source, event, "The email delivery report has no messageId.")
     result = STATUSES.get(status) if isinstance(status, str) else None
     if result is None:
-        return InvalidReport(ReportSource.ACS, event, "The email delivery report has a status that is not known.")
-    return DeliveryReport(ReportSource.ACS, Channel.EMAIL, reference.strip(), result, data)
+        return InvalidReport(source, event, "The email delivery report has a status that is not known.")
+    return DeliveryReport(source, Channel.EMAIL, reference.strip(), result, data)
 
 
 def _data(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Messages that have not left although somebody tried, for those who look after them (spec 07, 4.4; spec 08, 10.4).
 
-Nothing is stuck for ever: each of them is tried again at its time or ends as `Failed_TTL`. What an operator may want is to see
-why they wait, and to try sooner: after a mended provider, or where an SMS of unknown outcome is held because its owner
-would rather have none than two.
+Nothing is stuck for ever: each of them is tried again at its time or ends as `Failed_TTL`. What an operator may want
+is to see why they wait, and to try sooner: after a mended provider, or where an SMS of unknown outcome is held because
+its owner would rather have none than two.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ LIST: Final = """
     FROM notification_states s LEFT JOIN LATERAL (
         SELECT detail FROM events WHERE order_id = s.order_id AND notification_id = s.notification_id
         ORDER BY id DESC LIMIT 1) e ON true
-    WHERE s.result = 'Sending' AND s.attempts > 0 AND NOT s.attempt_open AND s.poll_at IS NULL
-        AND s.expiry > $1 AND ($2::uuid IS NULL OR s.notification_id > $2)
-    ORDER BY s.notification_id LIMIT $3"""
+    WHERE s.result = 'Sending' AND (s.attempts > 0 OR s.deferrals > 0) AND NOT s.attempt_open AND s.poll_at IS NULL
+        AND (s.claimed_by IS NULL OR s.wake_at IS NULL) AND s.expiry > $1
+    ORDER BY s.notification_id LIMIT $2"""
 
 SEND_NOW: Final = """
     WITH chosen AS (
         SELECT notification_id, wake_at FROM notification_states
-        WHERE notification_id = ANY($1::uuid[]) AND result = 'Sending' AND attempts > 0 AND NOT attempt_open
-            AND poll_at IS NULL AND expiry > $2
+        WHERE notification_id = ANY($1::uuid[]) AND result = 'Sending' AND (attempts > 0 OR deferrals > 0)
+            AND NOT attempt_open AND poll_at IS NULL AND (claimed_by IS NULL OR wake_at IS NULL) AND expiry > $2
         ORDER BY notification_id FOR UPDATE
     )
     UPDATE notification_states s SET wake_at = $2 FROM chosen WHERE s.notification_id = chosen.notification_id
@@ -59,8 +59,8 @@ class Waiting:
     reason: str | None
 
 
-async def list_waiting(db: Database, *, now: datetime, after: UUID | None, limit: int) -> list[Waiting]:
-    """Up to `limit` messages that wait at `now` (UTC), oldest first, from behind `after`. Raises `DatabaseUnavailable`."""
+async def list_waiting(db: Database, *, now: datetime, limit: int) -> list[Waiting]:
+    """Up to `limit` messages that wait at `now` (UTC), oldest first. Raises `DatabaseUnavailable`."""
     return [
         Waiting(
             row["notification_id"],
@@ -74,7 +74,7 @@ async def list_waiting(db: Database, *, now: datetime, after: UUID | None, limit
             row["expiry"],
             row["reason"],
         )
-        for row in await db.fetch(LIST, now, after, limit)
+        for row in await db.fetch(LIST, now, limit)
     ]
 
 

@@ -46,7 +46,13 @@ _REPORTERS: Final[Mapping[str, str]] = {
     "SMTP": "the mail server",
     "EMAIL_CAPTURE": "the mailbox that captures mail",
 }
-_PROVIDERS: Final[Mapping[str, str]] = {"smtp": "The mail server", "link": "The SMS gateway", "acs": "ACS"}
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "smtp": "The mail server",
+    "link": "The SMS gateway",
+    "acs": "ACS",
+    "email-capture": "The mailbox that captures mail",
+    "sms-capture": "The gateway that captures SMS",
+}
 MILLISECONDS_SHOWN: Final = timedelta(seconds=10)
 
 
@@ -295,6 +301,11 @@ def _message_lines(channel: Channel) -> Mapping[str, Callable[[Details], Line]]:
             f"Nobody knows whether {d.provider} took it ({d.attempt}: {d['reason']}). "
             + _NOT_REPEATED.get(d["next"], repeated),
             Tone.CAUTION,
+        ),
+        Kind.RETRY_REQUESTED: lambda _: (
+            "Sent again by hand",
+            "An operator asked for another try at once.",
+            Tone.NEUTRAL,
         ),
         Kind.ATTACHMENTS_DEFERRED: lambda d: (
             "Attachments not available yet",
