@@ -33,8 +33,7 @@ async def post_composed_email(request: Request) -> Response:
 async def _read(request: Request) -> ComposedEmailOrder:
     body = await request.json_body()
     order = read(ComposedEmailOrder, body, parameter=PARAMETER)
-    domains = request.services.settings.email.sender_domains.get(request.creator)
-    faults = text_faults(order, body, sender_domains=domains)
+    faults = text_faults(order, body, sender_domains=request.sender_domains)
     add_composed_faults(faults, order, request.now, origins=request.services.platform.attachments.origins)
     if faults:
         raise validation_problem(faults)

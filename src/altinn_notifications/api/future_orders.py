@@ -31,8 +31,7 @@ PARAMETER: Final = "notificationOrderRequest"
 async def post_order(request: Request) -> Response:
     """Register an order chain, or tell what its idempotency id registered before."""
     services = request.services
-    domains = services.settings.email.sender_domains.get(request.creator)
-    order = read_order(await request.json_body(), now=request.now, sender_domains=domains)
+    order = read_order(await request.json_body(), now=request.now, sender_domains=request.sender_domains)
     registration = Registration(request.creator, request.now, services.settings.notification)
     receipt, is_new = await _register(services, request, to_chain(order, registration))
     return registered(receipt, is_new=is_new, base_uri=services.settings.general.base_uri)

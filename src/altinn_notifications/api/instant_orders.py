@@ -51,8 +51,7 @@ async def post_email(request: Request) -> Response:
 async def _read(model: type[Order], request: Request) -> Order:
     body = await request.json_body()
     order = read(model, body, parameter=PARAMETER)
-    domains = request.services.settings.email.sender_domains.get(request.creator)
-    faults = text_faults(order, body, sender_domains=domains)
+    faults = text_faults(order, body, sender_domains=request.sender_domains)
     add_instant_faults(faults, order)
     if faults:
         raise validation_problem(faults)

@@ -15,7 +15,7 @@ from altinn_notifications.authentication.policies import Policy
 from altinn_notifications.metrics import REQUEST_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from prometheus_client import Histogram
@@ -60,6 +60,14 @@ class Request:
         if self.caller.creator is None:
             raise empty_problem(403)
         return self.caller.creator
+
+    @property
+    def sender_domains(self) -> Sequence[str] | None:
+        """The domains that the caller may send email from; None: any.
+
+        Asks for no creator: what is wrong with a body is told before the caller lacks an organisation (spec 11, 6).
+        """
+        return self.services.settings.email.sender_domains.get(self.caller.creator or "")
 
     async def body(self) -> bytes:
         """The whole body. Raises 413 past 30,000,000 bytes, and `ClientGone`."""

@@ -83,8 +83,7 @@ async def post_sms_order(request: Request) -> Response:
 
 async def _place(form: Form[Model], request: Request) -> Response:
     services = request.services
-    domains = services.settings.email.sender_domains.get(request.creator)
-    read_form = partial(form.read, now=request.now, sender_domains=domains)
+    read_form = partial(form.read, now=request.now, sender_domains=request.sender_domains)
     asked = await _read(read_form, await request.json_body())
     order = form.to_order(asked, Registration(request.creator, request.now, services.settings.notification))
     outlook = await services.contact_check.outlook(order)
