@@ -79,8 +79,9 @@ class DkimKey(BaseModel):
     """A private RSA key as PEM."""
 
 
-def _an_account(connection_string: SecretStr) -> SecretStr:
-    Account.parse(connection_string.get_secret_value())
+def _an_account(connection_string: SecretStr | None) -> SecretStr | None:
+    if connection_string is not None:
+        Account.parse(connection_string.get_secret_value())
     return connection_string
 
 
@@ -309,7 +310,7 @@ class AcsSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_ACS_", frozen=True, extra="forbid")
 
-    connection_string: Annotated[SecretStr, AfterValidator(_an_account)] | None = Field(
+    connection_string: Annotated[SecretStr | None, AfterValidator(_an_account)] = Field(
         None, description="endpoint=https://...;accesskey=... of the resource; needed by the email provider `acs`"
     )
     api_version: str = Field("2025-09-01", description="version of its operations")

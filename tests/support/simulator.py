@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from altinn_notifications.clock import FixedClock
 from altinn_notifications.settings import EmailSettings, Settings, SimulatorSettings, SmsSettings
 from altinn_notifications.simulator.app import bound, create_simulator, http_config
+from support.acs import acs_settings
 from support.times import NOON
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def simulator_settings(service_url: str, **changes: Any) -> Settings:
     """Settings of a simulator on free ports that reports at once."""
     values = {"port": 0, "smtp_port": 0, "service_url": service_url, "report_delay_ms": 0, **changes}
     return Settings(
+        acs=acs_settings("http://localhost:5101/acs"),
         email=EmailSettings(report_access_key=SecretStr(ACCESS_KEY)),
         sms=SmsSettings(
             gateway_username=GATEWAY_USER,

@@ -71,10 +71,8 @@ def decide(claim: Claimed, outcome: Outcome, policy: RetryPolicy, *, now: dateti
             return _taken(claim, outcome, policy, now)
         case Refused(result, reason):
             return Decision(Kind.SEND_REFUSED, result, detail={"result": result, "reason": reason})
-        case Unknown(reason, Scope.PROVIDER, wish) if not _is_held(claim, policy):
-            pause = now + (wish or policy.provider_pause)
-            detail = {"reason": reason, "next": "retry", "at": pause.isoformat()}
-            return Decision(Kind.SEND_UNKNOWN, "New", pause_until=pause, outcome_unknown=True, detail=detail)
+        case Unknown(_, Scope.PROVIDER) if not _is_held(claim, policy):
+            return _in_doubt(outcome, policy, now)
         case Unknown(reason, _, wish):
             return unknown(claim, reason, policy, now=now, wish=wish)
         case Deferred(Scope.PROVIDER | Scope.DOMAIN as scope) if scope is Scope.PROVIDER or claim.sender_domain:
@@ -106,6 +104,19 @@ def _taken(claim: Claimed, outcome: Accepted, policy: RetryPolicy, now: datetime
         return Decision(Kind.SEND_ACCEPTED, None, outcome.reference, poll_at=again, detail=detail)
     settles = None if policy.settle_after is None else now + policy.settle_after
     return Decision(Kind.SEND_ACCEPTED, _accepted(claim), outcome.reference, settles, detail=detail)
+
+
+def _in_doubt(outcome: Unknown, policy: RetryPolicy, now: datetime) -> Decision:
+    """The whole provider gave no answer: mail waits until it does, and keeps the id under which it may have arrived."""
+    pause = now + (outcome.retry_after or (policy.probe if outcome.misconfigured else policy.provider_pause))
+    return Decision(
+        Kind.SEND_UNKNOWN,
+        "New",
+        outcome_unknown=True,
+        pause_until=pause,
+        misconfigured=outcome.misconfigured,
+        detail={"reason": outcome.detail, "next": "retry", "at": pause.isoformat()},
+    )
 
 
 def unknown(
