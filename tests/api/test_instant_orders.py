@@ -81,13 +81,13 @@ async def test_an_email_is_sent_during_the_request(instant: InstantService) -> N
 
 
 async def test_what_is_stored_of_an_sms(instant: InstantService) -> None:
-    await instant.post(SMS, an_instant_sms(body="å" * 27, sendersReference="  ", seconds=60, sender="  "))
+    await instant.post(SMS, an_instant_sms(body="ê" * 71, sendersReference="  ", seconds=60, sender="  "))
     order = await instant.only_stored()
     assert (order["type"], order["sms_policy"], order["channel"]) == (2, 1, "Sms")
     assert (order["created"], order["requested_send_time"]) == (NOON, NOON)
     assert (order["expiry"], order["result_time"], order["segments"]) == (NOON + MINUTE, NOON, 2)
     assert order["senders_reference"] is None
-    assert order["sms"] == {"sender": "Altinn", "body": "å" * 27}
+    assert order["sms"] == {"sender": "Altinn", "body": "ê" * 71}
     assert order["content"] == {"recipients": [{"mobile_number": "+4799999999"}], "sendersReference": "  "}
     assert await kinds_of(instant.service.services.db, order["id"]) == ["send-accepted"]
 

@@ -26,6 +26,7 @@ from altinn_notifications.sending.schedules import RetryPolicy, decide
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
 from support.lanes import WINDOW, a_lane, drain
 from support.lifecycle_model import LEASE, LIFETIME, OFFSET, PAUSES, SETTLES, WAITS, Message, OrderModel
+from support.metrics import counted_anew, kept
 from support.orders import SMS, an_order, processor, registered
 from support.times import DAY, HOUR, MINUTE, NOON, SECOND
 
@@ -138,6 +139,7 @@ class Lifecycle:
             for order in self.orders:
                 order.complete_if_finished()
             await self.compare()
+        await self.compare_metrics()
 
     def _actions(self) -> list[tuple[Callable[[], Awaitable[None]], int, bool]]:
         has_due = any(order.is_claimable(self.now) for order in self.orders)
@@ -364,6 +366,9 @@ class Lifecycle:
         for row in await self.db.fetch(RESULTS):
             messages[row["order_id"]].append((row["id"], row["result"], row["logged"], row["unknowns"]))
         assert messages == {order.id: _rows(order) for order in self.orders}
+
+    async def compare_metrics(self) -> None:
+        assert await kept(self.db) == await counted_anew(self.db)
 
 
 def _rows(order: OrderModel) -> list[tuple[Any, ...]]:

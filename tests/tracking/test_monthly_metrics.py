@@ -18,12 +18,17 @@ from altinn_notifications.reports.matching import match_due
 from altinn_notifications.reports.model import DeliveryReport, ReportSource
 from altinn_notifications.tracking import monthly_metrics
 from altinn_notifications.tracking.monthly_metrics import Month, fold, read_year_until
+from support.gateway_peer import GatewayPeer
 from support.lanes import a_lane, drain
 from support.metrics import counted_anew, kept
 from support.orders import an_order, an_sms_order, processed, processor, registered
+from support.platform_peer import running_peer
 from support.providers import ScriptedProvider
 from support.rows import a_stored_email, a_stored_order, a_stored_sms, insert
+from support.running_worker import running_worker
+from support.smtp_peer import SmtpPeer
 from support.times import DAY, MINUTE, NOON
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -175,6 +180,19 @@ async def test_who_changes_results_waits_for_nobody_who_folds(db: Database) -> N
         async with asyncio.timeout(5):
             await db.execute(SET_RESULT, [email.id], "Delivered", NOON)
     assert await fold(db) > 0
+
+
+async def test_a_worker_folds_what_was_left_when_it_starts(db: Database, database_url: str, clock: FixedClock) -> None:
+    await insert(db, a_stored_order(status="Completed"))
+    async with (
+        running_peer() as platform,
+        SmtpPeer() as smtp,
+        GatewayPeer() as gateway,
+        running_worker(database_url, clock, platform=platform, smtp=smtp, gateway=gateway),
+    ):
+        days = await until(lambda: db.fetch("SELECT creator, orders FROM metrics_days"), "a day is summed up")
+    assert [(day["creator"], day["orders"]) for day in days] == [("ttd", 1)]
+    assert await db.fetchval("SELECT count(*) FROM metrics_changes") == 0
 
 
 @pytest.mark.parametrize(
