@@ -167,6 +167,7 @@ async def test_work_that_fails_is_told_in_a_sentence(service: Service, name: str
         ("?CONDITIONMET=TRUE", True),
         ("?conditionMet=false", False),
         ("?conditionMet=1", False),
+        ("?conditionMet=maybe", False),
         ("?conditionMet=", False),
         ("", False),
     ],
