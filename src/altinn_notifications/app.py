@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api import (
+    captured,
     composed_orders,
     daily_exports,
     dashboard,
@@ -22,6 +22,7 @@ from altinn_notifications.api import (
     shipments,
     triggers,
 )
+from altinn_notifications.api import clock as clock_endpoints
 from altinn_notifications.api.first_generation import orders, reads, status
 from altinn_notifications.api.openapi import document, documentation_routes
 from altinn_notifications.api.router import ApiApp
@@ -123,7 +124,7 @@ def routes(general: GeneralSettings) -> list[Route]:
         *errors.ROUTES,
     ]
     if general.environment is Environment.LOCAL:
-        served += clock_endpoints.ROUTES
+        served += [*clock_endpoints.ROUTES, *captured.ROUTES]
     return served + (documentation_routes(served, general.base_uri) if general.openapi else [])
 
 

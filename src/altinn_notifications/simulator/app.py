@@ -22,6 +22,7 @@ from altinn_notifications.simulator.acs import Acs
 from altinn_notifications.simulator.authorization import Authorization
 from altinn_notifications.simulator.bodies import BadRequest
 from altinn_notifications.simulator.calls import Target
+from altinn_notifications.simulator.captured import CapturedSms, captures_sms
 from altinn_notifications.simulator.clock_pages import ClockPages
 from altinn_notifications.simulator.condition_pages import ConditionPages
 from altinn_notifications.simulator.conditions import ConditionEndpoints
@@ -83,7 +84,10 @@ def create_simulator(settings: Settings, clock: Clock, *, smtp_listener: socket.
     if settings.general.environment is Environment.PRODUCTION:
         raise SimulatorInProduction
     turned = TurnableClock(clock)
-    behaviour = Behaviour(report_delay=timedelta(milliseconds=settings.simulator.report_delay_ms))
+    behaviour = Behaviour(
+        report_delay=timedelta(milliseconds=settings.simulator.report_delay_ms),
+        allow_list=frozenset(settings.sms.allow_list),
+    )
     state, pages = SimulatorState(behaviour, turned), Pages(turned)
     http = httpx.AsyncClient(timeout=_TIMEOUT, limits=_CONNECTIONS, trust_env=False)
 
@@ -97,6 +101,7 @@ def create_simulator(settings: Settings, clock: Clock, *, smtp_listener: socket.
             _mailbox(Reception(state, turned), listener),
             _postmen(settings, state, http, turned),
             _adopting(time, state),
+            _showing_captured(settings, http, state),
             http,
         ):
             log.info("simulator_started", port=settings.simulator.port, smtp_port=app.state.smtp_port)
@@ -187,6 +192,20 @@ async def _adopting(time: SharedTime, state: SimulatorState) -> AsyncIterator[No
             state.registers.clear()
 
     task = asyncio.create_task(adopt())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _showing_captured(settings: Settings, http: httpx.AsyncClient, state: SimulatorState) -> AsyncIterator[None]:
+    """Show on the phones what the service keeps to itself, where it does."""
+    if settings.general.environment is not Environment.LOCAL or not captures_sms(settings):
+        yield
+        return
+    task = asyncio.create_task(CapturedSms(settings.simulator.service_url, http, state).run())
     try:
         yield
     finally:
