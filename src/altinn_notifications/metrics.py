@@ -10,7 +10,17 @@ PROVIDER_OUTCOME_UNKNOWN: Final = Counter(
     "provider_outcome_unknown", "Provider calls of which nobody knows whether they reached the provider", ["channel"]
 )
 DELIVERY_REPORT_STATUS: Final = Counter(
-    "delivery_report_status", "Delivery reports applied to a notification", ["channel", "result"]
+    "delivery_report_status",
+    "Delivery reports applied to a notification; addresses are masked",
+    [
+        "channel",
+        "result",
+        "email_status",
+        "email_status_message",
+        "email_recipient_mail_server",
+        "email_sender",
+        "email_recipient",
+    ],
 )
 REQUEST_SECONDS: Final = Histogram(
     "http_request_duration_seconds",

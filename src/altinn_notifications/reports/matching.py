@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from altinn_notifications import events
 from altinn_notifications.database.pool import columns
 from altinn_notifications.events import Event, Kind
-from altinn_notifications.metrics import DELIVERY_REPORT_STATUS
 from altinn_notifications.orders.completion import complete_finished
 from altinn_notifications.reports.model import ReportSource
+from altinn_notifications.reports.telemetry import count_report
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -169,7 +169,7 @@ async def _apply(connection: Connection, matches: Sequence[_Match], now: datetim
     await events.record(connection, [_line(match, now, Kind.REPORT_APPLIED, {}) for match in matches])
     await _settle(connection, matches, now)
     for match in matches:
-        DELIVERY_REPORT_STATUS.labels(match.report["channel"].lower(), match.report["result"]).inc()
+        count_report(match.report["channel"], match.report["result"], match.report["report"])
 
 
 async def _refuse(connection: Connection, matches: Sequence[_Match], now: datetime) -> None:
