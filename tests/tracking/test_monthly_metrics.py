@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from altinn_notifications.database.partitions import PARTITIONED_TABLES, drop_before, make_ahead
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.lifecycle import Channel, EmailResult, SmsResult
 from altinn_notifications.orders.model import NotificationChannel, Recipient, SmsTemplate
@@ -163,6 +164,22 @@ async def test_an_accepted_mail_that_is_delivered_writes_nothing(db: Database) -
         pass
     await db.execute(SET_RESULT, [email.id], "Delivered", NOON)
     assert await db.fetchval("SELECT count(*) FROM metrics_changes") == 0
+
+
+async def test_rows_that_move_to_their_partition_or_leave_with_it_stay_counted_once(db: Database) -> None:
+    order = await insert(db, a_stored_order())
+    sms = await insert(db, a_stored_sms(order.id, segments=2, result="Delivered"))
+    before = await kept(db)
+    number = await db.fetchval("SELECT number FROM notifications")
+    created = datetime.fromtimestamp((sms.id.int >> 80) / 1000, UTC)
+    assert await make_ahead(db, created)
+    assert await db.fetchval("SELECT count(*) FROM notifications_default") == 0
+    assert (await kept(db), await db.fetchval("SELECT number FROM notifications")) == (before, number)
+    await insert(db, a_stored_sms(order.id, segments=1))
+    assert await kept(db) == await counted_anew(db)
+    (table,) = [table for table in PARTITIONED_TABLES if table.name == "notifications"]
+    assert await drop_before(db, table, created + 100 * DAY)
+    assert (await kept(db))[0]["sms_segments"] == 3
 
 
 async def test_a_batch_leaves_one_row_for_each_owner_and_day(db: Database, clock: FixedClock) -> None:
