@@ -50,9 +50,12 @@ def local_profile(given: Mapping[str, str], *, keys_directory: Path, now: dateti
     The key pairs that the local platform knows the service by are made in `keys_directory` if they are not there yet.
     """
     taken = {name.upper(): value for name, value in given.items()}
+    platform = f"http://localhost:{taken.get(SIMULATOR_PORT, DEFAULT_PORT)}"
     profile = {
         **SHORT_WAITS,
-        ATTACHMENT_ORIGINS: f"http://localhost:{taken.get(SIMULATOR_PORT, DEFAULT_PORT)}",
+        ATTACHMENT_ORIGINS: platform,
+        "NOTIFICATIONS_PLATFORM_DIALOGPORTEN_ENABLED": "true",
+        "NOTIFICATIONS_PLATFORM_DIALOGPORTEN_BASE_URL": f"{platform}/dialogporten/api/v1/",
         ACS_ACCOUNT: _acs_account(taken),
         **{name: secrets.token_urlsafe(24) for name in SHARED_SECRETS},
         **_identity(SigningKeys(now, keys_directory), keys_directory),
