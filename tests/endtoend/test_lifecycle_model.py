@@ -1,7 +1,7 @@
 """Whatever happens, in whatever order: the database says what the simple model of the specification says.
 
 Each run does made-up things for a while, chosen by its seed, and compares after each of them. A run that fails tells
-its seed and what was done; `Lifecycle(db, seed).run()` does the same once more.
+its seed and what was done; `Lifecycle(db, seed, peer).run()` does the same once more.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from altinn_notifications.channels.protocol import Accepted, Deferred, OutgoingEmail, Refused, Scope, Unknown
 from altinn_notifications.clock import FixedClock
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.lifecycle import Channel
 from altinn_notifications.orders.cancellation import cancel
 from altinn_notifications.orders.model import NotificationChannel, Recipient, SendingTimePolicy
+from altinn_notifications.processing.deadline import CLOSING_CHANNELS
 from altinn_notifications.processing.due_orders import ClaimedOrder, ClaimEnd, claim_due_orders, end_claims
 from altinn_notifications.reports.inbox import ReportInbox
 from altinn_notifications.reports.matching import match_due
@@ -25,20 +28,24 @@ from altinn_notifications.sending.attempts import Attempts, Closing, Opening
 from altinn_notifications.sending.schedules import RetryPolicy, decide
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
 from support.lanes import WINDOW, a_lane, drain
-from support.lifecycle_model import LEASE, LIFETIME, OFFSET, PAUSES, SETTLES, WAITS, Message, OrderModel
+from support.lifecycle_model import LEASE, LIFETIME, OFFSET, PAUSES, SETTLES, WAITS, Message, OrderModel, drafted
 from support.metrics import counted_anew, kept
 from support.orders import SMS, an_order, processor, registered
+from support.platform_peer import running_peer
+from support.random_register import RandomRegister
 from support.times import DAY, HOUR, MINUTE, NOON, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from altinn_notifications.channels.protocol import Outcome, OutgoingSms
     from altinn_notifications.database.pool import Database
+    from altinn_notifications.orders.model import Order
     from altinn_notifications.sending.claims import Claimed
     from altinn_notifications.sending.lanes import Lane
+    from support.platform_peer import PlatformPeer
 
 RUNS = 30
 STEPS = 60
@@ -55,7 +62,7 @@ KINDS = {
 OUTCOMES = ("accepted", "accepted", "busy", "unknown", "Failed")
 ANSWERS = ("accepted", "busy", "Failed")
 AHEAD = (timedelta(), timedelta(), timedelta(), 6 * MINUTE, 3 * DAY)
-TURNS = (30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 5 * MINUTE, 5 * MINUTE, 6 * MINUTE, HOUR, HOUR, DAY)
+TURNS = (30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 5 * MINUTE, 5 * MINUTE, 6 * MINUTE, HOUR, HOUR, DAY, 3 * DAY)
 EVERYBODY = Recipient(email_address="kari@example.no", mobile_number="+4799999999")
 POLICIES = {
     name: RetryPolicy(
@@ -117,9 +124,12 @@ class Abandoned:
 class Lifecycle:
     """The service and the model go through the same things."""
 
-    def __init__(self, db: Database, seed: int) -> None:
+    def __init__(self, db: Database, seed: int, peer: PlatformPeer) -> None:
         self.db = db
         self.random = random.Random(seed)  # noqa: S311 - made-up events, repeatable by their seed
+        self.registers = RandomRegister(peer, self.random)
+        self.looked_up: dict[UUID, Order] = {}
+        """The orders whose recipients must be found out about."""
         self.clock = FixedClock(NOON)
         self.attempts = Attempts(db, self.clock)
         self.orders: list[OrderModel] = []
@@ -145,7 +155,9 @@ class Lifecycle:
         has_due = any(order.is_claimable(self.now) for order in self.orders)
         has_claimable = any(message.is_claimable(self.now) for message in self.messages)
         return [
-            (self.register, 4, len(self.orders) < MOST_ORDERS),
+            (self.register, 3, len(self.orders) < MOST_ORDERS),
+            (self.register_for_somebody, 4, len(self.orders) < MOST_ORDERS),
+            (self.change_what_is_known, 2, bool(self.looked_up)),
             (self.cancel, 1, bool(self.orders)),
             (self.turn_clock, 5, True),
             (self.terminate, 2, any(m.is_pending and m.expiry < self.now for m in self.messages)),
@@ -186,6 +198,26 @@ class Lifecycle:
         wanted = tuple(channel for channel in kind for _ in range(recipients))
         self.orders.append(OrderModel(order.id, creator, order.requested_send_time, wanted))
 
+    async def register_for_somebody(self) -> None:
+        order = an_order(
+            creator=self.random.choice(("ttd", HOLDER)),
+            created=self.now,
+            requested_send_time=self.now + self.random.choice(AHEAD),
+            channel=self.random.choice(list(NotificationChannel)),
+            recipients=(self.registers.somebody(),),
+            sms=SMS,
+            sms_policy=SendingTimePolicy.ANYTIME,
+            ignore_reservation=self.random.choice((None, False, True)),
+            use_stale_contact_information=self.random.random() < 0.5,
+        )
+        await registered(self.db, order)
+        self.looked_up[order.id] = order
+        self.orders.append(OrderModel(order.id, order.creator, order.requested_send_time, ()))
+
+    async def change_what_is_known(self) -> None:
+        order = self.random.choice(list(self.looked_up.values()))
+        self.registers.change(order.recipients[0])
+
     async def cancel(self) -> None:
         order = self.random.choice(self.orders)
         verdict = await cancel(self.db, order.id, creator=order.creator, now=self.now)
@@ -211,22 +243,44 @@ class Lifecycle:
     # --- what workers do with orders
 
     async def process(self) -> None:
-        worker = processor(self.db, self.clock)
-        while await worker.process_batch():
-            pass
-        for order in self.orders:
-            if order.is_claimable(self.now):
+        async with self.registers.answering() as platform:
+            worker = processor(self.db, self.clock, platform)
+            while await worker.process_batch():
+                await worker.settled()
+        while due := [order for order in self.orders if order.is_claimable(self.now)]:
+            for order in due:
                 order.claim(self.now)
-                order.process(order.claims, await self._created(order), self.now)
+            for order in due:
+                await self._conclude(order)
+
+    async def _conclude(self, order: OrderModel) -> None:
+        ordered = self.looked_up.get(order.id)
+        if ordered is not None and not order.is_late(self.now):
+            if not self.registers.is_well:
+                order.wait_for_registers(self.now)
+                return
+            if order.is_failed:
+                for other in self.orders:
+                    other.go_on(self.now)
+        order.process(order.claims, await self._created(order), self.now)
 
     async def _created(self, order: OrderModel) -> list[Message]:
         rows = [row for row in await self.db.fetch(RESULTS) if row["order_id"] == order.id]
-        assert tuple(row["channel"] for row in rows) == order.channels
-        is_held = order.creator == HOLDER
+        expected = self._expected(order)
+        assert [row["channel"] for row in rows] == [channel for channel, _ in expected]
+        is_held, expiry = order.creator == HOLDER, order.due + LIFETIME
         return [
-            Message(row["id"], row["channel"], is_held and row["channel"] == "Sms", order.due + LIFETIME)
-            for row in rows
+            Message(row["id"], channel, is_held and channel == "Sms", expiry, result)
+            for row, (channel, result) in zip(rows, expected, strict=True)
         ]
+
+    def _expected(self, order: OrderModel) -> list[tuple[str, str]]:
+        ordered = self.looked_up.get(order.id)
+        if ordered is None:
+            return [(channel, "New") for channel in order.channels]
+        if order.is_late(self.now):
+            return [(channel, "New") for channel in CLOSING_CHANNELS[ordered.channel]]
+        return drafted(ordered.channel, self.registers.party(ordered))
 
     async def die_while_processing(self) -> None:
         until = self.now + LEASE
@@ -376,11 +430,17 @@ def _rows(order: OrderModel) -> list[tuple[Any, ...]]:
     return [(m.id, m.result, log, m.unknowns) for m, log in zip(order.messages, logged, strict=True)]
 
 
-async def test_whatever_happens_the_database_agrees_with_the_model(db: Database) -> None:
+@pytest.fixture
+async def peer() -> AsyncIterator[PlatformPeer]:
+    async with running_peer() as running:
+        yield running
+
+
+async def test_whatever_happens_the_database_agrees_with_the_model(db: Database, peer: PlatformPeer) -> None:
     forget_everything = "; ".join(f"DELETE FROM {row['tablename']}" for row in await db.fetch(TABLES))  # noqa: S608 - the names are PostgreSQL's own
     for _ in range(RUNS):
         seed = random.getrandbits(32)
-        lifecycle = Lifecycle(db, seed)
+        lifecycle = Lifecycle(db, seed, peer)
         try:
             await lifecycle.run()
         except Exception as error:

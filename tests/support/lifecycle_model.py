@@ -18,6 +18,7 @@ GRACE = timedelta(minutes=1)
 NOTICE = timedelta(minutes=5)
 LIFETIME = timedelta(hours=48)
 LEASE = timedelta(minutes=5)
+RETRY = timedelta(minutes=1)
 OFFSET = timedelta(minutes=5)
 SETTLES = timedelta(hours=1)
 PAUSES = {"Email": timedelta(minutes=1), "Sms": timedelta(minutes=5)}
@@ -125,6 +126,35 @@ class Message:
             self.result, self.wake = "Delivered", None
 
 
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What a register knows of a person or an organisation."""
+
+    emails: int = 0
+    numbers: int = 0
+    is_reserved: bool = False
+
+
+def drafted(channel: str, party: Party) -> list[tuple[str, str]]:
+    """The messages of an order of this channel schema to one party: channel and first result. Source: spec 08, 8, 9."""
+    preferred = {"EmailPreferred": ("Email", "Sms"), "SmsPreferred": ("Sms", "Email")}
+    known = {"Email": party.emails, "Sms": party.numbers}
+    if channel == "EmailAndSms":
+        used = ["Email", "Sms"]
+    elif channel in preferred:
+        first, second = preferred[channel]
+        used = [first if known[first] or not known[second] else second]
+    else:
+        used = [channel]
+    return [(each, result) for each in used for result in _results(known[each], is_reserved=party.is_reserved)]
+
+
+def _results(addresses: int, *, is_reserved: bool) -> list[str]:
+    if is_reserved:
+        return ["Failed_RecipientReserved"]
+    return ["New"] * addresses or ["Failed_RecipientNotIdentified"]
+
+
 @dataclass(slots=True)
 class OrderModel:
     """One order and its messages, in the order of their creation."""
@@ -140,6 +170,11 @@ class OrderModel:
     messages: list[Message] = field(default_factory=list)
     announced: list[str] | None = None
     """The results that feed and log keep: those at the moment the order ended."""
+    is_retry: bool = False
+    """Whether it waits for its second look at registers that failed it; `second_look` when that is under way."""
+    second_look: bool = False
+    is_failed: bool = False
+    """Whether registers failed it the last time."""
 
     @property
     def deadline(self) -> datetime:
@@ -155,13 +190,31 @@ class OrderModel:
     def claim(self, now: datetime) -> None:
         """A worker takes it."""
         self.status, self.wake, self.claims = "Processing", now + LEASE, self.claims + 1
+        self.second_look, self.is_retry = self.is_retry, False
+
+    def wait_for_registers(self, now: datetime) -> None:
+        """Nobody could say who is reached: once more in a minute, and after that from the beginning."""
+        self.is_failed = True
+        if self.second_look:
+            self.status, self.wake = "Registered", None
+        else:
+            self.wake, self.is_retry = now + RETRY, True
+
+    def go_on(self, now: datetime) -> None:
+        """The registers answer again, so there is nothing more to wait for."""
+        if self.is_retry:
+            self.wake = now
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether it is only closed when it is claimed now, having been claimed before."""
+        return self.claims > 1 and now > self.deadline + OFFSET
 
     def process(self, claims: int, messages: list[Message], now: datetime) -> None:
         """The worker whose claim was this one stores what it made, or closes an order whose time is over."""
         if self.status != "Processing" or self.claims != claims:
             return
         self.status, self.messages = "Processed", messages
-        if claims > 1 and now > self.deadline + OFFSET:
+        if self.is_late(now):
             for message in messages:
                 message.result = "Failed_TTL"
         self.complete_if_finished()

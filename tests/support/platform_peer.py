@@ -130,6 +130,10 @@ class PlatformPeer:
         """Give these answers to the next requests of `path`, then the ordinary ones again."""
         self._next[path].extend(replies)
 
+    def forget_answers(self) -> None:
+        """Answer as usual again, whatever was planned."""
+        self._next.clear()
+
     def calls_to(self, path: str) -> list[Call]:
         """What was asked at `path` so far."""
         return [call for call in self.calls if call.path == path]
