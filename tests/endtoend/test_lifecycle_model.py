@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from altinn_notifications.sending.lanes import Lane
     from support.platform_peer import PlatformPeer
 
-RUNS = 30
+RUNS = 20
 STEPS = 60
 MOST_ORDERS = 5
 HOLDER = "skd"
