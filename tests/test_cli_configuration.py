@@ -38,6 +38,11 @@ def test_settings_that_contradict_each_other_are_refused(monkeypatch: pytest.Mon
     assert "sms_send_window_start_hour must be before" in mistakes()[0]
 
 
+def test_a_value_that_should_be_json_and_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFICATIONS_EMAIL_SENDER_DOMAINS", "ttd.no")
+    assert mistakes() == ["NOTIFICATIONS_EMAIL_SENDER_DOMAINS: is not JSON"]
+
+
 def test_a_misspelt_name_is_refused_and_the_right_one_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFICATIONS_SMS_GATWAY_USERNAME", "x")
     expected = "NOTIFICATIONS_SMS_GATWAY_USERNAME: there is no such setting; did you mean "

@@ -31,7 +31,7 @@ from support.requests import an_order_request, to_email, to_sms
 from support.service import API, running_service
 from support.simulator import serving_config, simulator_settings
 from support.smtp_peer import SmtpPeer
-from support.times import DAY, MINUTE, NOON, SECOND
+from support.times import DAY, HOUR, MINUTE, NOON, SECOND
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ class Site:
         """Whether the shipment's only message has this result now."""
         shipment = (await self.service.get(f"{API}/future/shipment/{shipment_id}")).json()
         return [one["status"] for one in shipment["recipients"]] == [result]
+
+    async def relay_heard(self, verb: str) -> bool:
+        """Whether a command with this verb has reached the relay."""
+        return any(command.startswith(verb) for command in self.smtp.commands)
 
     async def turn_to(self, moment: datetime) -> None:
         """Make it `moment` everywhere."""
@@ -224,6 +228,62 @@ async def test_a_bounce_in_the_local_mailbox_ends_its_mail(
         deliver(tmp_path, a_dsn(to=return_path, envelope_id=None, returned_id=None, returned_message_id=None))
         await site.turn_to(NOON + MINUTE)
         await site.ends_as(shipment_id, "Email_Failed_Bounced")
+
+
+async def test_a_bounce_that_comes_after_an_hour_overtakes_the_assumed_delivery(
+    database_url: str, clock: FixedClock, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    async with a_site(database_url, clock, email={"bounce_directory": tmp_path}) as site:
+        shipment_id = await site.order(to_email())
+        await site.ends_as(shipment_id, "Email_Succeeded")
+        operation_id = site.smtp.mails[0].content.partition(b"Message-ID: <")[2][:36].decode()
+        await site.turn_to(NOON + HOUR)
+        await site.ends_as(shipment_id, "Email_Delivered")
+        deliver(tmp_path, a_dsn(envelope_id=operation_id))
+        await site.turn_to(NOON + HOUR + MINUTE)
+        await site.ends_as(shipment_id, "Email_Failed_Bounced")
+
+
+@pytest.mark.parametrize(
+    ("point", "answer", "result"),
+    [
+        ("RCPT", "550 5.1.1 no such user", "Email_Failed_Bounced"),
+        ("RCPT", "553 5.1.3 bad address", "Email_Failed_InvalidFormat"),
+        ("CONTENT", "554 5.7.1 refused", "Email_Failed_FilteredSpam"),
+        ("CONTENT", "552 too much", "Email_Failed_PayloadTooLarge"),
+    ],
+)
+async def test_a_refusal_of_the_relay_ends_the_mail(
+    database_url: str, clock: FixedClock, point: str, answer: str, result: str
+) -> None:
+    async with a_site(database_url, clock) as site:
+        site.smtp.always(point, answer)
+        await site.ends_as(await site.order(to_email()), result)
+
+
+async def test_a_greylisted_mail_waits_a_minute_and_holds_up_no_other(database_url: str, clock: FixedClock) -> None:
+    async with a_site(database_url, clock) as site:
+        site.smtp.next("RCPT", "450 4.7.1 greylisted")
+        greylisted = await site.order(to_email())
+        await until(lambda: site.relay_heard("RCPT"), "the relay has refused the first mail for now", seconds=20)
+        await site.ends_as(await site.order(to_email("ola@example.no")), "Email_Succeeded")
+        await site.ends_as(greylisted, "Email_Sending")
+        await site.turn_to(NOON + MINUTE)
+        await site.ends_as(greylisted, "Email_Succeeded")
+
+
+async def test_a_wrong_password_pauses_the_relay_and_fails_nobody(database_url: str, clock: FixedClock) -> None:
+    account = {"smtp_username": "altinn", "smtp_password": "feil"}
+    async with a_site(database_url, clock, email=account) as site:
+        site.smtp.extensions = ("AUTH PLAIN",)
+        site.smtp.next("AUTH", "535 5.7.8 bad credentials")
+        shipment_id = await site.order(to_email())
+        await until(lambda: site.relay_heard("AUTH"), "the relay has refused us", seconds=20)
+        await site.ends_as(shipment_id, "Email_New")
+        assert site.smtp.mails == []
+        await site.turn_to(NOON + MINUTE)
+        await site.ends_as(shipment_id, "Email_Succeeded")
 
 
 def deliver(maildir: Path, raw: bytes) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from altinn_notifications import __version__, logs, processes
+from altinn_notifications.channels.email.dkim_signing import DkimUnavailable
 from altinn_notifications.cli import operators, providers, send
 from altinn_notifications.cli.configuration import WrongSettings, all_settings, read_settings
 from altinn_notifications.cli.test_traffic import delete_test_traffic
@@ -66,7 +67,7 @@ def main() -> None:
     except Contradiction as error:
         _say(str(error), f"All settings: {SETTINGS_PAGE}")
         sys.exit(WRONG_SETTINGS)
-    except (EmbeddedServerError, UnsupportedServer, send.SendFailed) as error:
+    except (EmbeddedServerError, UnsupportedServer, DkimUnavailable, send.SendFailed) as error:
         _give_up(str(error))
     except (DatabaseUnavailable, asyncpg.PostgresError) as error:
         reason = describe(error.__cause__ or error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_type_hints
 
 from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
 
 from altinn_notifications.settings import Contradiction, Environment, Group, Settings
 
@@ -63,6 +64,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             values[name] = group()
         except ValidationError as error:
             mistakes += [_sentence(group, detail) for detail in error.errors()]
+        except SettingsError as error:
+            mistakes.append(_not_json(group, str(error)))
     if mistakes:
         raise WrongSettings(mistakes)
     try:
@@ -133,6 +136,12 @@ def _sentence(group: type[Group], detail: ErrorDetails) -> str:
     field = str(detail["loc"][0])
     given = "" if _is_secret(group, field) else f" (given: {detail['input']!r})"
     return f"{variable_of(group, field)}: {reason}{given}"
+
+
+def _not_json(group: type[Group], reason: str) -> str:
+    """The sentence for a variable that should hold JSON; the library names its field in the text of the error."""
+    field = next((name for name in group.model_fields if f'"{name}"' in reason), "*")
+    return f"{variable_of(group, field)}: is not JSON"
 
 
 def _is_secret(group: type[Group], field: str) -> bool:
