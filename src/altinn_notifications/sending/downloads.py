@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 # The claim's lease starts anew, and lasts longer the more rounds of downloads there may be.
 BEGIN: Final = """
     UPDATE notification_states s
-    SET wake_at = $4 + $5::interval * ceil(jsonb_array_length(coalesce(o.content -> 'attachments', '[]')) / $6::float8)
+    SET wake_at = $4::timestamptz
+        + $5::interval * ceil(jsonb_array_length(coalesce(o.content -> 'attachments', '[]')) / $6::float8)
     FROM orders o
     WHERE s.notification_id = $1 AND s.claim_count = $2 AND s.result = 'Sending' AND s.expiry >= $3
         AND o.id = s.order_id

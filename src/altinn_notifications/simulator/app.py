@@ -29,6 +29,7 @@ from altinn_notifications.simulator.conditions import ConditionEndpoints
 from altinn_notifications.simulator.control import Control
 from altinn_notifications.simulator.dialogporten import Dialogporten
 from altinn_notifications.simulator.fault_pages import FaultPages
+from altinn_notifications.simulator.files import FileEndpoints
 from altinn_notifications.simulator.keys import SigningKeys
 from altinn_notifications.simulator.mailbox import Reception
 from altinn_notifications.simulator.mailbox_pages import MailboxPages
@@ -152,6 +153,7 @@ def _pages(settings: Settings, state: SimulatorState, clock: Clock, pages: Pages
         *UserPages(state, pages).routes(),
         *ConditionPages(public_url(settings.simulator), state, pages).routes(),
         *FaultPages(state, pages).routes(),
+        *FileEndpoints(public_url(settings.simulator), state, clock, pages).routes(),
     ]
 
 

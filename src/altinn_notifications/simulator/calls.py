@@ -42,6 +42,7 @@ class Target(StrEnum):
     MASKINPORTEN = "maskinporten"
     CONDITION = "condition"
     DIALOGPORTEN = "dialogporten"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCOPE: Final = "altinn:serviceowner/notifications.create"
+COMPOSED_SCOPE: Final = "altinn:serviceowner/notifications.composedemail.create"
 _EMAIL: Final = {"subject": "Ny melding", "body": "Du har en ny melding i Altinn."}
 _SMS: Final = {"body": "Du har en ny melding i Altinn.", "sendingTimePolicy": "Anytime"}
 _BOTH: Final = {"emailSettings": _EMAIL, "smsSettings": _SMS}
@@ -68,6 +69,7 @@ class Examples:
             Topic("Persons", self._persons()),
             Topic("Organisations and users", self._organisations()),
             Topic("Reminders, conditions and the clock", self._time()),
+            Topic("Email with attachments", self._attachments()),
             Topic("After the order", self._afterwards()),
             Topic("When something fails", self._failures()),
         )
@@ -136,6 +138,20 @@ class Examples:
             ),
         )
 
+    def _attachments(self) -> tuple[Example, ...]:
+        file = {"filename": "vedtak.txt", "mimeType": "text/plain", "sasUrl": "'$LINK'"}
+        settings = {"subject": "Vedtak i saken din", "body": "Vedtaket ligger ved.", "attachments": [file]}
+        recipient = {"emailAddress": "kari@epost.example", "emailSettings": settings}
+        order = self._order("composed", recipient).replace("/future/orders", "/future/orders/composed-email")
+        put = f"echo 'Vedtaket er klart.' | curl -s -X PUT --data-binary @- {self.here}/sim/files/vedtak.txt"
+        link = """grep -o '"url": *"[^"]*"' | cut -d'"' -f4"""
+        return (
+            Example("A token for composed email", self._quick_token("COMPOSED", "ttd", COMPOSED_SCOPE)),
+            Example("Put a file where it can be fetched", f"LINK=$({put} | {link})"),
+            Example("Order an email with it", order.replace("$TOKEN", "$COMPOSED")),
+            Example("Let the next three downloads fail for now", self._fault("files", "error", 3)),
+        )
+
     def _afterwards(self) -> tuple[Example, ...]:
         recipient = _person(_BOTH_CHANNELS, "EmailPreferred")
         twice = self._order("twice", recipient).replace(_NOW, "1")
@@ -162,8 +178,8 @@ class Examples:
             Example("Everything works again", f"curl -s -X POST {self.here}/sim/reset"),
         )
 
-    def _quick_token(self, variable: str, owner: str) -> str:
-        return f"{variable}=$(curl -s '{self.here}/api/GetEnterpriseToken?org={owner}&scopes={SCOPE}')"
+    def _quick_token(self, variable: str, owner: str, scope: str = SCOPE) -> str:
+        return f"{variable}=$(curl -s '{self.here}/api/GetEnterpriseToken?org={owner}&scopes={scope}')"
 
     def _to_person(self, number: str, schema: str, **more: Any) -> str:
         return self._order("person", _person(number, schema, **more))

@@ -29,6 +29,7 @@ DEFAULT_STATUS: Final[Mapping[Target, int]] = {
     Target.AUTHORIZATION: 503,
     Target.MASKINPORTEN: 503,
     Target.CONDITION: 503,
+    Target.FILES: 503,
 }
 """The targets that can fail, and the status of an error nobody chose: of HTTP, and of SMTP at `MAIL`."""
 

@@ -11,6 +11,7 @@ from altinn_notifications.simulator.archive import Archive
 from altinn_notifications.simulator.calls import CallLog
 from altinn_notifications.simulator.conditions import Conditions
 from altinn_notifications.simulator.faults import Faults
+from altinn_notifications.simulator.files import Files
 from altinn_notifications.simulator.operations import Operations
 from altinn_notifications.simulator.outbox import Outbox
 from altinn_notifications.simulator.registers import Registers
@@ -64,6 +65,7 @@ class SimulatorState:
         self.faults = Faults()
         self.registers = Registers(clock)
         self.conditions = Conditions()
+        self.files = Files()
 
     def reset(self) -> None:
         """Back to the start: default settings, the seed, no messages, calls, faults, or reports on their way.
@@ -77,6 +79,7 @@ class SimulatorState:
             part.clear()
         self.registers.clear()
         self.conditions.clear()
+        self.files.clear()
 
     def dump(self) -> dict[str, Any]:
         """A summary of everything, as `GET /sim/state` shows it."""
@@ -86,6 +89,7 @@ class SimulatorState:
             "phones": {"messages": len(self.phones), "reportsWaiting": len(self.sms_reports)},
             "registers": self.registers.dump(),
             "conditions": len(self.conditions.by_name),
+            "files": len(self.files.by_name),
         }
 
 
