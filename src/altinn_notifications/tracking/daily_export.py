@@ -140,13 +140,12 @@ async def write_day(db: Database, channel: Channel, *, since: datetime, until: d
 
 async def _write(connection: Connection, file: IO[bytes], kind: _Kind, args: tuple[Any, ...]) -> DayFile:
     sink = _Digesting(file)
-    writer = parquet.ParquetWriter(sink, kind.schema)
-    cursor = await connection.cursor(kind.statement, *args)
     rows = 0
-    while batch := await cursor.fetch(ROWS_AT_ONCE):
-        rows += len(batch)
-        await asyncio.to_thread(_write_group, writer, kind.schema, batch)
-    await asyncio.to_thread(writer.close)
+    with parquet.ParquetWriter(sink, kind.schema) as writer:
+        cursor = await connection.cursor(kind.statement, *args)
+        while batch := await cursor.fetch(ROWS_AT_ONCE):
+            rows += len(batch)
+            await asyncio.to_thread(_write_group, writer, kind.schema, batch)
     file.seek(0)
     return DayFile(file, sink.size, rows, sink.digest())
 
