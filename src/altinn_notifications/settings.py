@@ -387,6 +387,22 @@ class PlatformSettings(Group):
         return _texts(values, "condition_allowed_hosts")
 
 
+class RetentionSettings(Group):
+    """`NOTIFICATIONS_RETENTION_*`: for how many days things are kept; unset: for ever"""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFICATIONS_RETENTION_", frozen=True, extra="forbid")
+
+    status_feed_days: PositiveInt = Field(90, description="entries of the status feed, from their creation")
+    log_days: PositiveInt | None = Field(None, description="rows of the notification log; unset: for ever")
+    timeline_days: PositiveInt | None = Field(
+        None, description="what the console tells of an order's way; unset: as long as orders"
+    )
+    delivery_report_days: PositiveInt = Field(90, description="delivery reports as they came in")
+    order_days: PositiveInt | None = Field(
+        None, description="orders that have ended, with their notifications; unset: for ever"
+    )
+
+
 class SimulatorSettings(Group):
     """`NOTIFICATIONS_SIMULATOR_*` (spec 13)"""
 
@@ -416,6 +432,7 @@ class Settings:
         acs: AcsSettings | None = None,
         sms: SmsSettings | None = None,
         platform: PlatformSettings | None = None,
+        retention: RetentionSettings | None = None,
         simulator: SimulatorSettings | None = None,
     ) -> None:
         self.general = general or GeneralSettings()
@@ -427,6 +444,7 @@ class Settings:
         self.acs = acs or AcsSettings()
         self.sms = sms or SmsSettings()
         self.platform = platform or PlatformSettings()
+        self.retention = retention or RetentionSettings()
         self.simulator = simulator or SimulatorSettings()
         if self.general.environment is Environment.PRODUCTION:
             self._refuse_what_is_for_tests()

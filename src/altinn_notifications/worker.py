@@ -13,6 +13,7 @@ from prometheus_client import start_http_server
 from altinn_notifications.channels.capture import delete_captured
 from altinn_notifications.channels.protocol import PolledEmailProvider
 from altinn_notifications.channels.providers import email_providers, sms_providers
+from altinn_notifications.clock import unturned
 from altinn_notifications.database.pool import Database, DatabaseUnavailable
 from altinn_notifications.database.turned_clock import following
 from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS, REPORTS, TIME, Wakeups
@@ -23,12 +24,13 @@ from altinn_notifications.processing.processor import Processor
 from altinn_notifications.reports import matching
 from altinn_notifications.reports.bounce_mailbox import BounceMailbox, forget_collected
 from altinn_notifications.reports.captured import report_captured
+from altinn_notifications.retention.rounds import keep_house
 from altinn_notifications.sending.instant_recovery import resolve_ended
 from altinn_notifications.sending.plans import lanes, ways_of
 from altinn_notifications.sending.polling import Poller
 from altinn_notifications.sending.termination import settle_silent_mail, terminate_expired
 from altinn_notifications.settings import Environment
-from altinn_notifications.tracking.feed import delete_old_entries, publish
+from altinn_notifications.tracking.feed import publish
 from altinn_notifications.tracking.monthly_metrics import fold_all
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ CAPTURED_KEPT: Final = timedelta(days=14)
 BOUNCE_INTERVAL: Final = 60.0
 BOUNCES_REMEMBERED: Final = timedelta(days=14)
 METRICS_INTERVAL: Final = 10.0
+RETENTION_INTERVAL: Final = 3600.0
 RENEWALS_PER_LEASE: Final = 3
 """How often orders that wait for somebody's answer are kept within the time of their lease."""
 PROBE_INTERVAL: Final = 3.0
@@ -130,7 +133,7 @@ class Worker:
             await resolve_ended(db, now=now)
 
         async def clean(now: datetime) -> None:
-            await delete_old_entries(db, now=now, limit=notification.status_feed_cleanup_batch_size)
+            await keep_house(db, self._settings.retention, now=now, machine_now=unturned(self._clock).now())
 
         async def probe(now: datetime) -> None:
             if await due_orders.release_one_of_each(db, now=now):
@@ -147,7 +150,7 @@ class Worker:
             self._every(TERMINATION_INTERVAL, terminate),
             self._every(SETTLE_INTERVAL, settle),
             self._every(INSTANT_INTERVAL, recover),
-            self._every(CLEANUP_INTERVAL, clean),
+            self._every(RETENTION_INTERVAL, clean),
             self._every(FEED_INTERVAL, publish_feed),
             self._every(METRICS_INTERVAL, lambda _: fold_all(db)),
             self._every(PROBE_INTERVAL, probe),

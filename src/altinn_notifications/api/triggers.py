@@ -51,8 +51,13 @@ async def post_termination(request: Request) -> Response:
 
 async def post_feed_cleanup(request: Request) -> Response:
     """Delete one batch of old status feed entries."""
-    limit = request.services.settings.notification.status_feed_cleanup_batch_size
-    return await _answered("status_feed_cleaned", delete_old_entries(request.services.db, now=request.now, limit=limit))
+    settings = request.services.settings
+    limit = settings.notification.status_feed_cleanup_batch_size
+    kept_for = timedelta(days=settings.retention.status_feed_days)
+    return await _answered(
+        "status_feed_cleaned",
+        delete_old_entries(request.services.db, now=request.now, limit=limit, kept_for=kept_for),
+    )
 
 
 async def get_send_condition(request: Request) -> Response:

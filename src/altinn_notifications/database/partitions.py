@@ -18,7 +18,7 @@ import structlog
 from altinn_notifications.identifiers import first_id_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from altinn_notifications.database.pool import Connection, Database
 
@@ -106,30 +106,33 @@ TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1)"
 EXISTS: Final = "SELECT to_regclass($1) IS NOT NULL"
 
 
-async def make_ahead(db: Database, *moments: datetime) -> list[Partition]:
-    """Make the partitions that rows dated `moments` (UTC) or up to two periods later belong to, and return them.
+async def make_ahead(db: Database, now: datetime, *, ids_at: datetime | None = None) -> list[Partition]:
+    """Make the partitions that rows dated `now` (UTC) or up to two periods later belong to, and return them.
 
+    `ids_at` is the time by which ids are made, if it is another one: that of the machine while clocks are turned.
     Several processes may do so at once. What cannot be made now, because somebody uses the default partition for long,
     is left to the next call. Raises `DatabaseUnavailable`.
     """
     existing = {partition.name for partition in await find_partitions(db)}
-    wanted = dict.fromkeys(p for table in PARTITIONED_TABLES for moment in moments for p in _from(table, moment))
-    made = [p for p in wanted if p.name not in existing and await _unless_busy(_make, db, p)]
+    wanted = [p for table in PARTITIONED_TABLES for p in _from(table, (ids_at or now) if table.by_id else now)]
+    made = [p for p in wanted if p.name not in existing and await _unless_busy(db, p, _make)]
     if made:
-        log.info("partitions_made", partitions=[partition.name for partition in made])
+        log.info("partitions_made", count=len(made))
     return made
 
 
-async def drop_before(db: Database, table: PartitionedTable, cutoff: datetime) -> list[Partition]:
+async def drop_before(
+    db: Database, table: PartitionedTable, cutoff: datetime, *, unless: str | None = None
+) -> list[Partition]:
     """Drop the partitions whose rows are all dated before `cutoff` (UTC), oldest first, and return them.
 
-    While another process works on partitions, or somebody uses the table for long, the rest is left to the next call.
-    Raises `DatabaseUnavailable`.
+    `unless` is a query that says of a partition, by its bounds, whether it is still needed. While another process works
+    on partitions, or somebody uses the table for long, the rest is left to the next call. Raises `DatabaseUnavailable`.
     """
     old = [p for p in await find_partitions(db) if p.table is table and p.end <= cutoff]
-    dropped = [partition for partition in old if await _unless_busy(_drop, db, partition)]
+    dropped = [partition for partition in old if await _unless_busy(db, partition, _drop, unless)]
     if dropped:
-        log.info("partitions_dropped", partitions=[partition.name for partition in dropped])
+        log.info("partitions_dropped", table=table.name, count=len(dropped), newest=dropped[-1].name)
     return dropped
 
 
@@ -161,12 +164,14 @@ def _from(table: PartitionedTable, moment: datetime) -> Iterator[Partition]:
         start = table.period.next(start)
 
 
-async def _unless_busy(work: Any, db: Database, partition: Partition) -> bool:
+async def _unless_busy(
+    db: Database, partition: Partition, work: Callable[..., Awaitable[bool]], *details: str | None
+) -> bool:
     """Do `work` on the partition in a transaction that waits for locks only a moment; whether it was done."""
     try:
         async with db.transaction() as connection:
             await connection.execute(SET_LONGEST_WAIT, LONGEST_WAIT)
-            return bool(await work(connection, partition))
+            return await work(connection, partition, *details)
     except asyncpg.LockNotAvailableError:
         log.warning("partition_left_for_later", partition=partition.name)
         return False
@@ -197,8 +202,10 @@ def _making(partition: Partition) -> Iterable[str]:
     )
 
 
-async def _drop(connection: Connection, partition: Partition) -> bool:
+async def _drop(connection: Connection, partition: Partition, unless: str | None) -> bool:
     if not await connection.fetchval(TRY_LOCK, PARTITION_LOCK):
+        return False
+    if unless is not None and await connection.fetchval(unless, *partition.bounds):
         return False
     await connection.execute(f"DROP TABLE IF EXISTS {partition.name}")
     return True

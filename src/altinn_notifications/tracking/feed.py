@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from altinn_notifications.database.partitions import STATUS_FEED, drop_before
 from altinn_notifications.tracking.feed_entry import CorruptEntry, numbered
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 VISIBLE_AFTER: Final = timedelta(seconds=2)
 """Age at which an entry is shown (spec 06, 5.5)."""
 KEPT_FOR: Final = timedelta(days=90)
-"""Age at which an entry may be deleted (spec 06, 5.6)."""
+"""Age at which an entry may be deleted, unless an operator has set another (spec 06, 5.6)."""
 PUBLISHED_AT_ONCE: Final = 5_000
 LARGEST_NUMBER: Final = 2**63 - 1
 
@@ -122,15 +123,16 @@ async def read_feed(db: Database, query: FeedQuery, *, creator: str, now: dateti
         return await _read_page(connection, query, creator)
 
 
-async def delete_old_entries(db: Database, *, now: datetime, limit: int) -> int:
-    """Delete at most `limit` entries that are 90 days old at `now`, oldest first, and return how many.
+async def delete_old_entries(db: Database, *, now: datetime, limit: int, kept_for: timedelta = KEPT_FOR) -> int:
+    """Delete what is `kept_for` old at `now`: whole partitions, then at most `limit` entries, and return how many.
 
-    While another clean-up runs nothing is deleted. Source: spec 06, 5.6.
+    The oldest go first. While another clean-up runs no entry is deleted. Source: spec 06, 5.6.
     """
+    await drop_before(db, STATUS_FEED, now - kept_for)
     async with db.transaction() as connection:
         if not await connection.fetchval(TRY_LOCK, CLEANUP_LOCK):
             return 0
-        return int(await connection.fetchval(DELETE_OLD, now - KEPT_FOR, limit))
+        return int(await connection.fetchval(DELETE_OLD, now - kept_for, limit))
 
 
 async def _read_page(connection: Connection, query: FeedQuery, creator: str) -> list[dict[str, Any]]:
