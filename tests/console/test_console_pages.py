@@ -10,6 +10,7 @@ from altinn_notifications.console.pages import is_served
 from altinn_notifications.database.pool import Database
 from altinn_notifications.events import Kind
 from altinn_notifications.lifecycle import OrderStatus
+from altinn_notifications.sending.pauses import Pause, extend_pauses
 from altinn_notifications.settings import Environment, GeneralSettings, Settings, SimulatorSettings
 from support.console_site import reader_of
 from support.rows import StoredDeadReport, a_feed_entry, a_stored_email, a_stored_order, a_stored_sms, an_event, insert
@@ -71,6 +72,23 @@ async def test_the_overview_warns_of_what_somebody_should_look_at(db: Database, 
     assert "Delivery reports that could not be used: 1" in html
     assert "The provider smtp is left alone" in html
     assert "421 &lt;busy&gt;" in html
+
+
+async def test_a_misconfigured_provider_is_told_first_with_what_to_type(
+    db: Database, console: httpx.AsyncClient
+) -> None:
+    pauses = [
+        Pause("smtp", NOON + MINUTE, "AUTH answered 535", misconfigured=True),
+        Pause("acs", NOON, "429", "ttd.no"),
+    ]
+    async with db.transaction() as connection:
+        await extend_pauses(connection, pauses)
+    html = await read(console, "/")
+    assert "The provider smtp is misconfigured and stands still" in html
+    assert "AUTH answered 535" in html
+    assert "altinn-notifications providers resume smtp" in html
+    assert "Mail from ttd.no through acs is left alone for a while" in html
+    assert html.index("smtp is misconfigured") < html.index("No worker is running")
 
 
 async def test_a_dependency_in_trouble_is_told_with_the_orders_that_wait_for_it(

@@ -103,14 +103,12 @@ async def test_what_was_sent_lately_is_counted_by_its_time(db: Database) -> None
     assert (seen.sent_last_minute.value, seen.sent_last_hour.value, seen.ended_last_hour.value) == (2, 3, 2)
 
 
-async def test_unresolved_dead_reports_pauses_and_living_workers_are_shown(db: Database) -> None:
+async def test_unresolved_dead_reports_and_living_workers_are_shown(db: Database) -> None:
     await insert(db, StoredDeadReport())
     await insert(db, StoredDeadReport(resolved=True))
-    await db.execute("INSERT INTO provider_pauses VALUES ('smtp', $1, '421'), ('link', $2, 'x')", NOON + MINUTE, NOON)
     await db.execute("INSERT INTO workers (started, seen) VALUES ($1, $1), ($1, $2)", NOON, NOON - MINUTE)
     seen = await look(db)
     assert (seen.dead_reports.value, seen.workers) == (1, 1)
-    assert [(pause.provider, pause.reason) for pause in seen.pauses] == [("smtp", "421")]
 
 
 async def test_counting_stops_at_a_bound_and_says_so(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from altinn_notifications.lifecycle import ORDER_MOVES, PENDING_RESULTS
 from altinn_notifications.processing.expiry import SendWindow
 from altinn_notifications.tracking.backlog import Backlog, read_backlog
 from altinn_notifications.tracking.dependencies import DependencyState, dependency_states
+from altinn_notifications.tracking.providers import Condition, ProviderState, provider_states
 
 if TYPE_CHECKING:
     from altinn_notifications.app import Services
@@ -34,6 +35,7 @@ async def get_metrics(request: Request) -> Response:
     if backlog is not None:
         _fill(gauges, backlog)
         _fill_dependencies(gauges, await _dependencies(request.services))
+        _fill_providers(gauges, await _providers(request.services))
     return Response(generate_latest(REGISTRY) + generate_latest(gauges), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -58,6 +60,26 @@ async def _dependencies(services: Services) -> list[DependencyState]:
     except DatabaseUnavailable as error:
         log.warning("dependencies_not_read", error=type(error).__name__)
         return []
+
+
+async def _providers(services: Services) -> list[ProviderState]:
+    now = services.clock.now()
+    try:
+        return await provider_states(services.db, now=now, seen_since=now - WORKER_SILENCE)
+    except DatabaseUnavailable as error:
+        log.warning("providers_not_read", error=type(error).__name__)
+        return []
+
+
+def _fill_providers(gauges: CollectorRegistry, providers: list[ProviderState]) -> None:
+    condition = Gauge("provider_state", "1 for the state it is in", ["provider", "state"], registry=gauges)
+    broken = Gauge("provider_misconfigured", "1 while somebody must mend something", ["provider"], registry=gauges)
+    domains = Gauge("provider_paused_domains", "Sender domains it refuses now", ["provider"], registry=gauges)
+    for provider in providers:
+        for each in Condition:
+            condition.labels(provider.name, each).set(provider.condition is each)
+        broken.labels(provider.name).set(provider.is_misconfigured)
+        domains.labels(provider.name).set(len(provider.domains))
 
 
 def _fill_dependencies(gauges: CollectorRegistry, dependencies: list[DependencyState]) -> None:

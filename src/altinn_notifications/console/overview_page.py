@@ -10,19 +10,29 @@ from altinn_notifications.console.names import LANE_NAMES, age
 from altinn_notifications.console.order_lists import OrderRow, order_row
 from altinn_notifications.tracking.listing import Selection
 from altinn_notifications.tracking.plain_words import Tone, Words, order_words, oslo_moment
+from altinn_notifications.tracking.providers import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+    from altinn_notifications.sending.pauses import Pause
     from altinn_notifications.tracking.dependencies import DependencyState
     from altinn_notifications.tracking.listing import OrderLine
     from altinn_notifications.tracking.overview import Count, Overview
+    from altinn_notifications.tracking.providers import ProviderState
 
 LATEST_ORDERS: Final = 6
 _HEALTH: Final = {
     True: Words("Answers", "", Tone.GOOD),
     False: Words("In trouble", "", Tone.CAUTION),
+}
+_CONDITIONS: Final = {
+    Condition.OK: Words("Answers", "", Tone.GOOD),
+    Condition.SLOW: Words("Slow", "", Tone.CAUTION),
+    Condition.PAUSED: Words("Paused", "", Tone.CAUTION),
+    Condition.PROBING: Words("Tried again", "", Tone.CAUTION),
+    Condition.MISCONFIGURED: Words("Misconfigured", "", Tone.BAD),
 }
 
 
@@ -71,13 +81,20 @@ class OverviewPage:
 
 
 def overview_page(
-    overview: Overview, latest: Sequence[OrderLine], dependencies: Sequence[DependencyState]
+    overview: Overview,
+    latest: Sequence[OrderLine],
+    dependencies: Sequence[DependencyState],
+    providers: Sequence[ProviderState],
 ) -> OverviewPage:
-    """What is going on at the moment of `overview`, with the latest orders and how dependencies answer."""
+    """What is going on at the moment of `overview`, with the latest orders and how those we depend on answer."""
     oldest = overview.oldest
     is_due = oldest is not None and overview.oldest_age > timedelta()
     return OverviewPage(
-        alerts=(*_alerts(overview), *map(_dependency_alert, filter(is_in_trouble, dependencies))),
+        alerts=(
+            *(alert for provider in providers for alert in _provider_alerts(provider)),
+            *_alerts(overview),
+            *map(_dependency_alert, filter(is_in_trouble, dependencies)),
+        ),
         stages=(
             Stage("Scheduled", "Their time has not come", overview.scheduled, Selection.REGISTERED),
             Stage("Due", "Wait for a worker", overview.due, Selection.REGISTERED),
@@ -92,7 +109,10 @@ def overview_page(
         ended_last_hour=overview.ended_last_hour,
         known_orders=overview.known_orders,
         workers=overview.workers,
-        dependencies=tuple((one.name, _HEALTH[not is_in_trouble(one)]) for one in dependencies),
+        dependencies=(
+            *((one.name, _CONDITIONS[one.condition]) for one in providers),
+            *((one.name, _HEALTH[not is_in_trouble(one)]) for one in dependencies),
+        ),
         oldest=(oldest.id, order_words(oldest.status), age(overview.oldest_age)) if oldest and is_due else None,
         latest=tuple(order_row(line) for line in latest[:LATEST_ORDERS]),
     )
@@ -110,6 +130,24 @@ def _dependency_alert(dependency: DependencyState) -> Alert:
     return Alert(f"{dependency.name.capitalize()} does not answer as it should", text, Tone.CAUTION)
 
 
+def _provider_alerts(provider: ProviderState) -> Iterator[Alert]:
+    if provider.pause is not None:
+        yield _pause_alert(f"The provider {provider.name}", provider.pause)
+    for pause in provider.domains:
+        yield _pause_alert(f"Mail from {pause.domain} through {provider.name}", pause)
+    if provider.condition is Condition.SLOW:
+        text = "Other providers are preferred while it is, if there are any."
+        yield Alert(f"The provider {provider.name} is slow", text, Tone.CAUTION)
+
+
+def _pause_alert(what: str, pause: Pause) -> Alert:
+    again = f"One message tries it again {oslo_moment(pause.until)}. Reason: {pause.reason}."
+    if not pause.misconfigured:
+        return Alert(f"{what} is left alone for a while", again, Tone.CAUTION)
+    hint = f"Once it is mended, `altinn-notifications providers resume {pause.provider}` tries it at once."
+    return Alert(f"{what} is misconfigured and stands still", f"{again} {hint}", Tone.BAD)
+
+
 def _alerts(overview: Overview) -> list[Alert]:
     alerts = []
     if not overview.workers:
@@ -118,9 +156,6 @@ def _alerts(overview: Overview) -> list[Alert]:
     if overview.is_overdue and overview.oldest:
         text = f"Order {overview.oldest.id} should have ended {oslo_moment(overview.oldest.deadline)}."
         alerts.append(Alert("An order is past its deadline", text, Tone.BAD))
-    for pause in overview.pauses:
-        text = f"It is asked again {oslo_moment(pause.until)}. Reason: {pause.reason}."
-        alerts.append(Alert(f"The provider {pause.provider} is left alone for a while", text, Tone.CAUTION))
     if overview.dead_reports:
         text = "They name a message that nobody knows, came too late, or could not be read."
         alerts.append(Alert(f"Delivery reports that could not be used: {overview.dead_reports}", text, Tone.CAUTION))

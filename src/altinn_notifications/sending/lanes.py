@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Connection, Database, Row
     from altinn_notifications.sending.attempts import Attempts
-    from altinn_notifications.sending.pacing import Pacing, Purse
+    from altinn_notifications.sending.pacing import Pacing
     from altinn_notifications.sending.routing import Route, Routes
     from altinn_notifications.sending.schedules import Decision, RetryPolicy
 
@@ -189,28 +189,25 @@ class Lane(Generic[Message]):
             self._turn += 1
             ids += await claims.claim_new(connection, by, shares(sources, room - len(ids), most=most, turn=self._turn))
             self._paced_until = purse.ready_at()
-            taken = await self._take(connection, ids, purse, now) if ids else []
+            taken = await self._take(connection, ids, now) if ids else []
+            for claim, *_ in taken:
+                purse.spend(self._paid_for, 1)
+                purse.spend(bucket_of(claim.sender_domain), 1)
+            await purse.store(connection)
         return taken or (await self.claim(besides=besides) if ids else [])  # what is held makes room for others
 
     async def _take(
-        self, connection: Connection, ids: Sequence[UUID], purse: Purse, now: datetime
+        self, connection: Connection, ids: Sequence[UUID], now: datetime
     ) -> list[tuple[Claimed, Message, str | None]]:
         rows = await claims.load_claimed(connection, ids)
         templates = await claims.load_templates(connection, (row["order_id"] for row in rows))
         claimed = [_claim(row) for row in rows]
         held = await self._note_lost_calls(connection, claimed, now)
-        await self._pay(connection, purse, claimed)
         return [
             (claim, *self._build(row, templates[claim.order_id]))
             for claim, row in zip(claimed, rows, strict=True)
             if claim.notification_id not in held
         ]
-
-    async def _pay(self, connection: Connection, purse: Purse, claimed: Sequence[Claimed]) -> None:
-        purse.spend(self._paid_for, len(claimed))
-        for claim in claimed:
-            purse.spend(bucket_of(claim.sender_domain), 1)
-        await purse.store(connection)
 
     async def _note_lost_calls(self, connection: Connection, rows: Sequence[Claimed], now: datetime) -> set[Any]:
         """Record the calls that were open when their worker died, and return those that must not be repeated."""
@@ -306,12 +303,20 @@ class Lane(Generic[Message]):
         """A message that waits for its provider goes on at once if another one can take it."""
         return replace(decision, wake_at=now) if self._routes.room(claim.sender_domain, now) else decision
 
+    def _tried_again(self, claim: Claimed, now: datetime) -> datetime:
+        """When a message that found no way is looked at again: its provider opens, or it may move to another."""
+        opens = self._routes.opens_at(now, provider=claim.provider)
+        wait = PROBE_WAIT if opens is None else opens - now
+        if claim.outcome_unknown and claim.attempt_started is not None:
+            moves = self._policy.moves_after - (now - claim.attempt_started)
+            wait = min(wait, moves) if moves > timedelta() else wait
+        return now + max(wait, PROBE_WAIT)
+
     async def _return_group(self, group: Sequence[Claimed]) -> list[None]:
         """Let go of messages that no provider can take now."""
         now = self._clock.now()
         await claims.hand_back(self._db, group, now=now)
-        waits = [(claim, self._routes.opens_at(now, provider=claim.provider) or now + PROBE_WAIT) for claim in group]
-        await claims.put_off(self._db, waits)
+        await claims.put_off(self._db, [(claim, self._tried_again(claim, now)) for claim in group])
         self._wake.set()
         return [None] * len(group)
 

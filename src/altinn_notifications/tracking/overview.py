@@ -59,15 +59,6 @@ class OldestOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """A provider that is left alone for a while."""
-
-    provider: str
-    until: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """The service at one moment (`at`, in UTC)."""
 
@@ -92,7 +83,6 @@ class Overview:
     """Orders that ended in the last hour."""
     dead_reports: Count
     workers: int
-    pauses: tuple[Pause, ...]
 
     @property
     def is_overdue(self) -> bool:
@@ -147,9 +137,6 @@ FIND_OLDEST: Final = """
         ORDER BY requested_send_time, order_id LIMIT 1) AS oldest
     ORDER BY requested_send_time, id LIMIT 1"""
 
-FIND_PAUSES: Final = """
-    SELECT provider, paused_until AS until, reason FROM provider_pauses WHERE paused_until > $1 ORDER BY provider"""
-
 
 async def read_overview(db: Database, *, now: datetime, window: SendWindow) -> Overview:
     """The service at `now` (UTC); `window` is when daytime SMS may leave. Raises `DatabaseUnavailable`."""
@@ -166,7 +153,6 @@ async def read_overview(db: Database, *, now: datetime, window: SendWindow) -> O
             sent_last_minute=await _count_sent(connection, now - MINUTE),
             sent_last_hour=await _count_sent(connection, now - HOUR),
             ended_last_hour=await _count_ended(connection, now - HOUR),
-            pauses=tuple(Pause(**row) for row in await connection.fetch(FIND_PAUSES, now)),
         )
 
 
