@@ -57,8 +57,10 @@ class BounceMailbox:
         self._db = db
         self._wakeups = wakeups
 
-    async def collect(self, *, now: datetime, limit: int = 200) -> int:
+    async def collect(self, *, now: datetime, limit: int = 20) -> int:
         """Take one batch of new files, received at `now` (UTC), and return how many were dealt with.
+
+        A batch is small because each file may be large.
 
         Raises `DatabaseUnavailable`; the files then stay where they are.
         """
