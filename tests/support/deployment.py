@@ -147,6 +147,10 @@ class Deployment:
         """What all processes have logged."""
         return "".join(process.log for process in self.processes)
 
+    def configure(self, **settings: str) -> None:
+        """Give the processes that are started from now on these settings, by their names after `NOTIFICATIONS_`."""
+        self._environment |= {f"NOTIFICATIONS_{name}": value for name, value in settings.items()}
+
     async def start(self, command: str) -> OurProcess:
         """Start a process of the service; an api is waited for until it answers."""
         process = OurProcess(command, self._environment, self._folder)

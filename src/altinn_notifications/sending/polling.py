@@ -150,7 +150,7 @@ class Poller:
         return [Question(row["notification_id"], row["order_id"], row["provider_reference"], until) for row in rows]
 
     def _begin(self, question: Question) -> None:
-        task = asyncio.create_task(self._settle(question))
+        task = asyncio.create_task(self.settle(question))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
@@ -172,11 +172,12 @@ class Poller:
         for task in (stopping, waking):
             task.cancel()
 
-    async def _settle(self, question: Question) -> None:
+    async def settle(self, question: Question) -> None:
+        """Ask one question and store what follows; what goes wrong meanwhile is left to the end of the lease."""
         try:
-            outcome = await self.ask(question)
+            outcome = await self._ask(question)
             self._tell_trouble(question, outcome)
-            await self.record(answer(question, outcome, interval=self._interval, now=self._clock.now()))
+            await self._answers.submit(answer(question, outcome, interval=self._interval, now=self._clock.now()))
         except DatabaseUnavailable:
             log.warning("poll_not_recorded", notification_id=str(question.notification_id))  # its lease ends
         except Exception as error:
@@ -188,17 +189,13 @@ class Poller:
             notification, provider = str(question.notification_id), self._provider.name
             tell("poll_postponed", notification_id=notification, provider=provider, reason=outcome.trouble)
 
-    async def ask(self, question: Question) -> PollOutcome:
+    async def _ask(self, question: Question) -> PollOutcome:
         """One question, which ends before its lease does."""
         try:
             async with asyncio.timeout((question.until - self._clock.now()).total_seconds()), self._turns:
                 return await self._provider.poll(question.reference)
         except TimeoutError:
             return Unfinished(trouble="no answer in time")
-
-    async def record(self, given: Answer) -> None:
-        """Store one answer. Raises `DatabaseUnavailable`."""
-        await self._answers.submit(given)
 
     async def _record_group(self, group: Sequence[Answer]) -> list[None]:
         now = self._clock.now()

@@ -1,0 +1,100 @@
+"""Workers that are killed while their provider knows operation ids: nobody gets a mail twice (design promise 5)."""
+
+from __future__ import annotations
+
+import random
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from altinn_notifications.clock import SystemClock
+from altinn_notifications.orders import storage
+from altinn_notifications.orders.model import Recipient
+from altinn_notifications.settings import EmailSettings
+from altinn_notifications.simulator.app import bound, create_simulator, http_config
+from support.acs import acs_settings, connection_string
+from support.deployment import deployment
+from support.orders import a_chain, an_order
+from support.simulator import serving_config, simulator_settings
+from support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from altinn_notifications.database.pool import Database
+    from support.deployment import Deployment, OurProcess
+
+pytestmark = pytest.mark.slow
+EMAILS = 1200
+KILLS = 3
+FINISHED = "SELECT count(*) = $1 FROM notification_log WHERE status = 'Delivered'"
+UNKNOWN = "SELECT count(*) FROM events WHERE kind = 'send-unknown'"
+REFERENCES = "SELECT count(DISTINCT provider_reference) FROM notification_states"
+
+
+@asynccontextmanager
+async def local_platform(service_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A simulator that takes mail as Azure does, slowly enough to be met in the middle of it."""
+    settings = simulator_settings(service_url)
+    settings.acs = acs_settings("http://localhost/acs")
+    settings.email = EmailSettings(report_access_key=SecretStr("report-key"))
+    with bound("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        app = create_simulator(settings, SystemClock())
+        async with serving_config(http_config(app), listener), httpx.AsyncClient(base_url=url) as http:
+            await http.put("/sim/settings", json={"latencyMs": 20, "operationDelayMs": 100, "reportDelayMs": 200})
+            yield http
+
+
+async def mailbox(platform: httpx.AsyncClient) -> int:
+    """How many mails have arrived."""
+    state: dict[str, Any] = (await platform.get("/sim/state")).json()
+    return int(state["mailbox"]["messages"])
+
+
+async def kill_now_and_then(worker: OurProcess, platform: httpx.AsyncClient) -> None:
+    for share in sorted(random.sample(range(3, 90), KILLS)):
+
+        async def has_come(share: int = share) -> bool:
+            return await mailbox(platform) * 100 >= share * EMAILS
+
+        await until(has_come, f"{share} % have arrived", seconds=60)
+        await worker.kill()
+        await worker.start()
+
+
+async def register(db: Database) -> None:
+    now = datetime.now(UTC)
+    people = [Recipient(email_address=f"kari.{number:05}@example.no") for number in range(EMAILS)]
+    orders = [an_order(recipients=(person,)) for person in people]
+    due = [replace(order, created=now, requested_send_time=now) for order in orders]
+    await storage.register(db, [a_chain(order) for order in due])
+
+
+async def test_no_mail_of_a_killed_worker_comes_twice_where_operation_ids_are_known(
+    database_url: str, db: Database, tmp_path: Path
+) -> None:
+    await register(db)
+    async with deployment(database_url, tmp_path) as site, local_platform(str(site.http.base_url)) as platform:
+        await work_through_kills(site, platform)
+        await until(lambda: db.fetchval(FINISHED, EMAILS), "every mail is delivered", seconds=90)
+        assert await mailbox(platform) == EMAILS
+    assert await db.fetchval(REFERENCES) == EMAILS
+    assert await db.fetchval(UNKNOWN) > 0, "the kills met no open call; the test has shown nothing"
+
+
+async def work_through_kills(site: Deployment, platform: httpx.AsyncClient) -> None:
+    site.configure(
+        EMAIL_PROVIDERS="acs",
+        ACS_CONNECTION_STRING=connection_string(f"{platform.base_url}/acs".replace("//acs", "/acs")),
+        ACS_POLL_INTERVAL_MS="500",
+        ACS_RETRY_DELAY_MS="50",
+    )
+    await site.start("api")
+    await kill_now_and_then(await site.start("worker"), platform)
