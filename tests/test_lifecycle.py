@@ -23,7 +23,7 @@ from altinn_notifications.lifecycle import (
 from altinn_notifications.orders import cancellation, completion
 from altinn_notifications.processing import due_orders
 from altinn_notifications.reports import matching
-from altinn_notifications.sending import attempts, claims, termination
+from altinn_notifications.sending import attempts, claims, polling, termination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +65,8 @@ def test_the_end_of_a_claim_leaves_only_processing() -> None:
         (claims.CLAIM_NEW, Source.CLAIM, "Sending"),
         (claims.HAND_BACK, Source.HAND_BACK, "New"),
         (attempts.CLOSE, Source.SEND_RESULT, "Succeeded"),
+        (polling.RECORD, Source.SEND_RESULT, "Succeeded"),
+        (polling.RECORD, Source.HAND_BACK, "New"),
         (termination.TERMINATE, Source.TERMINATION, "Failed_TTL"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from altinn_notifications.channels.email.acs_signing import Account
 from altinn_notifications.cli.configuration import read_settings
 from altinn_notifications.run.profile import SHARED_SECRETS, local_profile
 from altinn_notifications.run.welcome import Addresses, commands
@@ -59,6 +60,15 @@ def test_files_of_the_local_platform_may_be_attached(tmp_path: Path) -> None:
     name = "NOTIFICATIONS_EMAIL_ATTACHMENT_EXTRA_ORIGINS"
     assert profile(tmp_path)[name] == "http://localhost:5101"
     assert profile(tmp_path, {"notifications_simulator_port": "6101"})[name] == "http://localhost:6101"
+
+
+@pytest.mark.parametrize("port", ["5101", "6101"])
+def test_the_local_platform_is_where_mail_goes_if_it_is_to_go_through_azure(tmp_path: Path, port: str) -> None:
+    found = profile(tmp_path, {"notifications_simulator_port": port})["NOTIFICATIONS_ACS_CONNECTION_STRING"]
+    account = Account.parse(found)
+    assert account.endpoint == f"http://localhost:{port}/acs"
+    assert len(account.key) == 32
+    assert found != profile(tmp_path)["NOTIFICATIONS_ACS_CONNECTION_STRING"]
 
 
 def test_what_the_user_sets_wins(tmp_path: Path) -> None:

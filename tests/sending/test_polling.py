@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 8 * SECOND
 STATE = "SELECT * FROM notification_states WHERE notification_id = $1"
-RESULTS = "SELECT result, count(*) AS count FROM notification_states GROUP BY result"
+COUNT = "SELECT count(*) FROM notification_states WHERE result = $1"
 DEAD = "SELECT channel, delivery_report, reason, attempt_count FROM dead_delivery_reports"
 REFUSE_RESULTS = """
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -492,7 +492,7 @@ async def test_a_submission_that_is_not_taken_stores_the_size_too(
         site.peer.listening.next(Answer("", status))
 
         async def has_answered() -> bool:
-            return (await composed.mail())["attachment_bytes"] == size
+            return bool((await composed.mail())["attachment_bytes"] == size)
 
         await composed.send(site.acs, done=has_answered)
         assert (await composed.mail())["result"] == result
@@ -565,7 +565,7 @@ async def polling(db: Database, clock: FixedClock, provider: Polled) -> AsyncIte
 
 
 async def count(db: Database, result: str) -> int:
-    return {row["result"]: row["count"] for row in await db.fetch(RESULTS)}.get(result, 0)
+    return int(await db.fetchval(COUNT, result))
 
 
 async def test_the_loop_asks_about_hundreds_and_waits_for_none_that_hangs(db: Database, clock: FixedClock) -> None:
