@@ -171,6 +171,13 @@ async def test_a_transient_error_comes_twice_and_the_call_repeats_itself(simulat
     assert [call["status"] for call in calls] == [202, 503, 503]
 
 
+async def test_the_calls_that_people_look_at_show_no_signature(simulator: Running, acs: AcsProvider) -> None:
+    await acs.send(to("kari@example.no"))
+    (call,) = (await simulator.http.get("/sim/calls?target=acs")).json()["calls"]
+    (shown,) = [header["value"] for header in call["headers"] if header["name"] == "authorization"]
+    assert shown == "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=***"
+
+
 async def test_outages_on_demand_reach_this_target_too(simulator: Running, acs: AcsProvider) -> None:
     await simulator.http.post("/sim/faults", json={"target": "acs", "mode": "error", "count": 4})
     email = to("kari@example.no")

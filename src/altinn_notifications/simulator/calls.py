@@ -26,6 +26,7 @@ _TOKEN = re.compile(r"(eyJ[\w-]*)\.(eyJ[\w-]*)\.[\w-]*")
 _BASIC = re.compile(r"\bBasic +\S+", re.IGNORECASE)
 _PASSWORD_ELEMENT = re.compile(r"(<PW>).*?(</PW>|$)", re.DOTALL)
 _KEY_PARAMETER = re.compile(r"(\b(?:accesskey|sig)=)[^&\s]*", re.IGNORECASE)
+_SIGNATURE = re.compile(r"(\bSignature=)[^&\s]+")
 _KEY_HEADERS: Final = frozenset({"x-api-key", "ocp-apim-subscription-key"})
 
 
@@ -104,6 +105,7 @@ def masked(text: str) -> str:
     """`text` without token signatures, Basic credentials, gateway passwords and access keys."""
     text = _TOKEN.sub(r"\1.\2.***", text)
     text = _BASIC.sub("Basic ***", text)
+    text = _SIGNATURE.sub(r"\1***", text)
     text = _PASSWORD_ELEMENT.sub(r"\1***\2", text)
     return _KEY_PARAMETER.sub(r"\1***", text)
 
