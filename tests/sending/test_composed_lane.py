@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from altinn_notifications.channels.protocol import Accepted, Deferred, Refused, Scope, Unknown
-from altinn_notifications.lifecycle import OrderType
-from altinn_notifications.orders import storage
+from altinn_notifications.channels.protocol import Deferred, Refused, Scope, Unknown
 from altinn_notifications.reports.matching import match_due
 from altinn_notifications.sending.termination import terminate_expired
 from altinn_notifications.timestamps import to_wire
 from support.composed import a_composed_request, an_attachment, running_composed_service
 from support.file_peer import File
-from support.lanes import a_lane, drain
-from support.orders import a_chain, an_order, feed_of, kinds_of, log_of, processor
+from support.orders import feed_of, kinds_of, log_of, processor
 from support.platform_peer import CONDITION, Reply, connected, encoded_jwk, running_peer
 from support.providers import ScriptedProvider
 from support.service import API
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from email.message import EmailMessage
 
-    from altinn_notifications.channels.protocol import Outcome
     from altinn_notifications.clock import FixedClock
     from support.composed import ComposedService
     from support.smtp_peer import ReceivedMail
@@ -97,80 +93,7 @@ async def test_an_email_without_attachments_goes_through_the_same_lane(
     assert (stored["result"], stored["attachment_bytes"], stored["lane"]) == ("Succeeded", 0, "composed")
 
 
-async def test_of_a_composed_and_an_ordinary_mail_each_lane_claims_only_its_own(
-    composed: ComposedService,
-) -> None:
-    ordinary, mixed = an_order(), an_order(type=OrderType.Composed)
-    await storage.register(composed.db, [a_chain(ordinary), a_chain(mixed)])
-    await composed.process()
-    lane = composed.lane()
-    claimed = [item[0].order_id for item in await lane.claim()]
-    assert claimed == [mixed.id]
-    assert (await composed.mail())["result"] == "Sending"
-    others = await composed.db.fetchval("SELECT result FROM notification_states WHERE order_id = $1", ordinary.id)
-    assert others == "New"
-
-
-async def test_claims_go_on_until_one_is_empty(composed: ComposedService) -> None:
-    await storage.register(composed.db, [a_chain(an_order(type=OrderType.Composed)) for _ in range(120)])
-    await composed.process()
-    lane = composed.lane()
-    assert [len(await lane.claim()) for _ in range(4)] == [50, 50, 20, 0]
-
-
-async def test_in_one_run_all_of_120_mails_are_sent(composed: ComposedService) -> None:
-    await storage.register(composed.db, [a_chain(an_order(type=OrderType.Composed)) for _ in range(120)])
-    await composed.process()
-    provider = ScriptedProvider("smtp")
-    await composed.send(provider)
-    assert len(provider.sent) == 120
-    assert len({mail.notification_id for mail in provider.sent}) == 120
-
-
-async def test_while_the_provider_pauses_nothing_is_claimed_and_afterwards_the_pause_is_cleared(
-    composed: ComposedService, clock: FixedClock
-) -> None:
-    link = composed.files.serve("a.pdf", File(b"1234"))
-    await composed.ordered(an_attachment(link))
-    provider = ScriptedProvider("smtp", [DOWN])
-
-    async def is_back() -> bool:
-        mail = await composed.mail()
-        return mail["result"] == "New" and mail["claimed_by"] is None and bool(provider.sent)
-
-    await composed.send(provider, done=is_back)
-    assert (await composed.mail())["attachment_bytes"] == 4
-    lane = composed.lane(provider)
-    assert await lane.claim() == []
-    clock.turn(29 * SECOND)
-    assert await lane.claim() == []
-    clock.turn(2 * SECOND)
-    await composed.send(provider)
-    assert (await composed.mail())["result"] == "Succeeded"
-    assert len(provider.sent) == 2
-    assert len(composed.files.requests) == 2
-    assert provider.sent[1].operation_id != provider.sent[0].operation_id
-    assert await composed.db.fetchval("SELECT count(*) FROM provider_pauses WHERE paused_until > $1", clock.now()) == 0
-
-
-async def test_what_could_not_be_handed_over_is_new_again_and_nothing_else(composed: ComposedService) -> None:
-    for _ in range(5):
-        await composed.ordered()
-    outcomes: list[Outcome] = [Accepted("r1"), DOWN, Accepted("r3"), DOWN, Accepted("r5")]
-    provider = ScriptedProvider("smtp", outcomes)
-    provider.hang = asyncio.Event()
-
-    async def all_called() -> bool:
-        if len(provider.sent) == 5 and provider.hang is not None:
-            provider.hang.set()
-        rows = await composed.mails()
-        return len(provider.sent) == 5 and all(row["claimed_by"] is None for row in rows)
-
-    await composed.send(provider, done=all_called)
-    assert sorted(mail["result"] for mail in await composed.mails()) == ["New", "New", *["Succeeded"] * 3]
-
-
-@pytest.mark.parametrize("status", [404, 403, 401, 409, 412, 304, 302])
+@pytest.mark.parametrize("status", [404, 403, 409, 302])
 async def test_a_link_that_is_refused_ends_the_mail_for_good(
     composed: ComposedService, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -437,65 +360,6 @@ async def test_an_expired_mail_that_was_never_claimed_ends_and_its_links_go(
     assert ((await composed.mail())["result"], await composed.links()) == ("Failed_TTL", 0)
 
 
-async def test_a_crash_while_downloading_leaves_no_outcome_unknown(
-    composed: ComposedService, clock: FixedClock
-) -> None:
-    link = composed.files.serve("a.pdf", File(b"1"), File(hangs=True))
-    await composed.ordered(an_attachment(link))
-    lane = composed.lane(worker=1)
-    work = asyncio.create_task(lane._send(*(await lane.claim())[0]))
-    await asyncio.wait_for(composed.files.reached.wait(), 10)
-    work.cancel()
-    await asyncio.gather(work, return_exceptions=True)
-    mail = await composed.mail()
-    assert (mail["attempt_open"], mail["attempts"], mail["claimed_by"]) == (False, 0, 1)
-    clock.at = mail["wake_at"]
-    await composed.send()
-    mail = await composed.mail()
-    assert (mail["result"], mail["attempts"], mail["outcome_unknown"]) == ("Succeeded", 1, False)
-
-
-async def test_the_place_in_the_retry_schedule_survives_a_crash(composed: ComposedService, clock: FixedClock) -> None:
-    link = composed.files.serve("a.pdf", File(b"", status=503))
-    await composed.ordered(an_attachment(link))
-    await composed.send()
-    clock.turn(SECOND)
-    await composed.lane(worker=7).claim()  # a worker that takes it and is never heard of again
-    clock.turn(300 * SECOND)
-    await composed.send()
-    mail = await composed.mail()
-    assert (mail["download_failures"], mail["wake_at"]) == (2, clock.now() + 5 * SECOND)
-
-
-async def test_the_lease_lasts_as_long_as_all_downloads_may_take(composed: ComposedService, clock: FixedClock) -> None:
-    links = [composed.files.serve(f"{number}.pdf", File(hangs=True)) for number in range(11)]
-    await composed.ordered(*map(an_attachment, links))
-    clock.turn(200 * SECOND)
-    async with composed.sending():
-        await asyncio.wait_for(composed.files.reached.wait(), 10)
-        assert (await composed.mail())["wake_at"] == clock.now() + (300 + 3 * 30) * SECOND
-
-
-async def test_downloads_under_way_are_given_up_when_the_worker_stops(composed: ComposedService) -> None:
-    await composed.ordered(an_attachment(composed.files.serve("a.pdf", File(hangs=True))))
-    async with composed.sending():
-        await asyncio.wait_for(composed.files.reached.wait(), 10)
-    mail = await composed.mail()
-    assert (mail["result"], mail["claimed_by"]) == ("New", None)
-
-
-async def test_a_claim_that_somebody_else_has_taken_over_downloads_nothing(
-    composed: ComposedService, clock: FixedClock
-) -> None:
-    await composed.ordered(an_attachment(composed.files.serve("a.pdf", File(b"1"))))
-    late = composed.lane(worker=1)
-    (item,) = await late.claim()
-    clock.turn(301 * SECOND)
-    await composed.send()
-    await late._send(*item)
-    assert len(composed.files.requests) == len(composed.smtp.mails) == 1
-
-
 async def test_an_unknown_outcome_downloads_again_and_repeats_the_operation_id(
     composed: ComposedService, clock: FixedClock
 ) -> None:
@@ -570,17 +434,6 @@ async def test_a_condition_that_says_no_ends_the_order_and_its_links(
     shown = (await composed.service.get(f"{API}/future/shipment/{shipment}")).json()
     assert shown["status"] == "Order_SendConditionNotMet"
     assert await composed.links() == 0
-
-
-async def test_slow_downloads_hold_up_no_ordinary_mail(composed: ComposedService, clock: FixedClock) -> None:
-    await composed.ordered(an_attachment(composed.files.serve("a.pdf", File(hangs=True))))
-    await storage.register(composed.db, [a_chain(an_order())])
-    await composed.process()
-    provider = ScriptedProvider("smtp")
-    async with composed.sending():
-        await asyncio.wait_for(composed.files.reached.wait(), 10)
-        await drain(a_lane(composed.db, clock, provider))
-    assert len(provider.sent) == 1
 
 
 async def test_a_future_mail_is_fetched_only_when_it_is_due(composed: ComposedService, clock: FixedClock) -> None:

@@ -60,9 +60,9 @@ class ComposedLane(Lane[OutgoingEmail]):
             await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-        if fetching.done():
+            is_given_up = fetching.cancel()
+        if not is_given_up:
             return fetching.result()
-        fetching.cancel()
         await asyncio.gather(fetching, return_exceptions=True)
         await claims.hand_back(self._db, [claim], now=self._clock.now())
         return None
