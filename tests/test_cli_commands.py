@@ -153,3 +153,18 @@ def test_operators_commands_fail_when_the_database_does_not_answer(
     assert result.returncode == 1
     assert "The database cannot be used" in result.stderr
     assert "hunter2" not in result.stderr
+
+
+async def test_an_operator_lists_the_providers_and_has_one_tried_again(
+    command: Command, database_url: str, db: Database
+) -> None:
+    await db.execute(
+        "INSERT INTO provider_pauses (provider, paused_until, reason, misconfigured) VALUES ('smtp', $1, '535', true)",
+        SystemClock().now() + DAY,
+    )
+    listed = command("providers", "list", database_url=database_url)
+    assert listed.stdout.startswith("smtp: misconfigured, next try ")
+    assert command("providers", "resume", "acs", database_url=database_url).returncode == 1
+    resumed = command("providers", "resume", "smtp", database_url=database_url)
+    assert (resumed.returncode, resumed.stdout) == (0, "smtp is tried with the next message.\n")
+    assert await db.fetchval("SELECT paused_until <= $1 FROM provider_pauses", SystemClock().now())
