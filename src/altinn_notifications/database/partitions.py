@@ -110,8 +110,8 @@ async def make_ahead(db: Database, now: datetime, *, ids_at: datetime | None = N
     """Make the partitions that rows dated `now` (UTC) or up to two periods later belong to, and return them.
 
     `ids_at` is the time by which ids are made, if it is another one: that of the machine while clocks are turned.
-    Several processes may do so at once. What cannot be made now, because somebody uses the default partition for long,
-    is left to the next call. Raises `DatabaseUnavailable`.
+    Several processes may do so at once. What cannot be made now, because somebody uses the table for long, is left
+    to the next call. Raises `DatabaseUnavailable`.
     """
     existing = {partition.name for partition in await find_partitions(db)}
     wanted = [p for table in PARTITIONED_TABLES for p in _from(table, (ids_at or now) if table.by_id else now)]
@@ -187,15 +187,16 @@ async def _make(connection: Connection, partition: Partition) -> bool:
 
 
 def _making(partition: Partition) -> Iterable[str]:
-    """Attaching leaves the table open to everybody, unlike creating a partition in place; only the default one closes.
+    """The table closes for the moment that this takes, and rows that came before their partition move into it.
 
-    Rows that came before their partition move into it.
+    Otherwise whoever had looked up the partitions already, and waits for the default one alone, would find the rows in
+    neither place, or would be refused a row that belongs there no more.
     """
     name, table = partition.name, partition.table
     low, high = (f"'{bound}'" for bound in partition.bounds)
     return (
         f"CREATE TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-        f"LOCK TABLE {table.default} IN ACCESS EXCLUSIVE MODE",
+        f"LOCK TABLE ONLY {table.name} IN ACCESS EXCLUSIVE MODE",
         f"""WITH moved AS (DELETE FROM {table.default} WHERE {table.key} >= {low} AND {table.key} < {high} RETURNING *)
             INSERT INTO {name} SELECT * FROM moved""",  # noqa: S608 - names and bounds are this module's own
         f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})",
