@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from altinn_notifications.orders.model import NotificationChannel, Recipient
+from altinn_notifications.processing import processor as processing
 from altinn_notifications.processing.due_orders import claim_due_orders, release_one_of_each
 from support.orders import EMAIL, SMS, an_order, feed_of, kinds_of, log_of, processor, registered, status_of
 from support.platform_peer import CONDITION, DECISION, NAMES, ORGANIZATIONS, PERSONS, USERS, Reply
@@ -15,6 +16,7 @@ from support.times import MINUTE, NOON, SECOND
 from support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from altinn_notifications.clock import FixedClock
@@ -418,3 +420,49 @@ async def test_only_so_many_orders_are_held_while_nobody_answers(stage: Stage, m
     await held
     await stage.settled()
     assert await status_of(stage.db, more.id) == "Processed"
+
+
+def stumbling_over(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the look-up of this order, alone or among others, end in an error that nobody foresaw."""
+    resolve = processing.resolve
+
+    async def resolve_or_stumble(orders: Sequence[Order], *args: Any, **options: Any) -> Any:
+        if order.id in {one.id for one in orders}:
+            raise LookupError("nobody foresaw this")
+        return await resolve(orders, *args, **options)
+
+    monkeypatch.setattr(processing, "resolve", resolve_or_stumble)
+
+
+async def test_an_error_nobody_foresaw_in_a_look_up_holds_up_its_own_order_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.knows(email="kari@epost.example")
+    odd, *others = [to_kari() for _ in range(5)]
+    await stage.register(odd, *others)
+    stumbling_over(odd, monkeypatch)
+    await stage.run()
+    for order in others:
+        assert await stage.made(order) == [("Email", "kari@epost.example", "New")]
+    assert await stage.made(odd) == []
+    assert await kinds_of(stage.db, odd.id) == ["order-failed"]
+    monkeypatch.undo()
+    stage.clock.turn(30 * MINUTE)
+    await stage.run()
+    assert await stage.made(odd) == [("Email", "kari@epost.example", "New")]
+
+
+async def test_an_error_nobody_foresaw_after_a_condition_does_not_pass_the_condition_by(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.knows(email="kari@epost.example")
+    order = conditional(stage, recipients=(KARI,))
+    await stage.register(order)
+    stumbling_over(order, monkeypatch)
+    await stage.run()
+    assert await kinds_of(stage.db, order.id) == ["order-failed"]
+    monkeypatch.undo()
+    stage.peer.answer_next(CONDITION, Reply({"sendNotification": False}))
+    stage.clock.turn(30 * MINUTE)
+    await stage.run()
+    assert await status_of(stage.db, order.id) == "SendConditionNotMet"

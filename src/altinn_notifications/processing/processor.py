@@ -157,7 +157,7 @@ class Processor:
     async def _go_beside(self, batch: Sequence[_Work], answer: Coroutine[Any, Any, None]) -> None:
         while self._beside and not self._has_room_for(batch):
             await asyncio.wait(self._beside, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._contained(answer))
+        task = asyncio.create_task(self._contained(batch, answer))
         self._beside[task] = batch
         task.add_done_callback(self._beside.pop)
 
@@ -165,15 +165,31 @@ class Processor:
         waiting = sum(map(len, self._beside.values()))
         return len(self._beside) < CONDITIONS_BESIDE and waiting + len(batch) <= BESIDE_LIMIT
 
-    async def _contained(self, answer: Coroutine[Any, Any, None]) -> None:
-        """What goes wrong beside the batch ends there; the orders come back."""
+    async def _contained(self, batch: Sequence[_Work], answer: Coroutine[Any, Any, None]) -> None:
+        """What goes wrong beside the batch ends there, and holds up only the order that it concerns."""
         try:
-            await answer
+            try:
+                await answer
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - an error nobody foresaw must not end the worker
+                await self._one_by_one(batch, error)
         except DatabaseUnavailable as error:
             log.warning("database_unavailable", reason=str(error))
             self._may_have_lost_claims = True
-        except Exception as error:  # noqa: BLE001 - an error nobody foresaw must not end the worker
-            log.error("order_processing_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may quote texts
+
+    async def _one_by_one(self, batch: Sequence[_Work], error: Exception) -> None:
+        """Find out whose trouble it was: the others are stored, and that one is tried again later.
+
+        An order that was stored before the error came is no longer ours, so that nothing happens to it.
+        """
+        log.error("orders_not_processed_together", orders=len(batch), exc_info=error)
+        if len(batch) == 1:
+            (work,) = batch
+            await self._store([self._failed(work.order, work.claim, error)])
+            return
+        for work in batch:
+            await self._contained([work], self._look_up([work]))
 
     async def _ask(self, work: _Work) -> None:
         """Evaluate the send condition. Inconclusive twice means: send (spec 08, 7)."""
