@@ -21,9 +21,12 @@ import pytest
 from altinn_notifications.api.errors import ERRORS
 from altinn_notifications.app import published_document
 from altinn_notifications.channels import magic
-from altinn_notifications.lifecycle import Channel, EmailResult, OrderStatus, SmsResult
+from altinn_notifications.lifecycle import PENDING_RESULTS, Channel, EmailResult, OrderStatus, SmsResult
+from altinn_notifications.simulator.seed import persons_at
 from altinn_notifications.tracking.status import exposed_order_status, exposed_result
+from support import status_table
 from support.run import SECONDS, Run, prepared_run
+from support.times import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,12 +170,15 @@ def test_the_reference_lists_every_public_endpoint() -> None:
     assert listed == {(method.upper(), path) for path, operations in paths.items() for method in operations}
 
 
-def test_the_page_of_statuses_lists_each_of_them() -> None:
-    text = (DOCS / "statuses.md").read_text(encoding="utf-8")
+def every_status() -> set[str]:
     words = {exposed_order_status(status) for status in OrderStatus}
     words |= {exposed_result(Channel.EMAIL, result) for result in EmailResult}
-    words |= {exposed_result(Channel.SMS, result) for result in SmsResult}
-    assert set(re.findall(r"`((?:Order|Email|SMS)_\w+)`", text)) == words
+    return words | {exposed_result(Channel.SMS, result) for result in SmsResult}
+
+
+def test_the_page_of_statuses_lists_each_of_them() -> None:
+    text = (DOCS / "statuses.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`((?:Order|Email|SMS)_\w+)`", text)) == every_status()
 
 
 def test_the_page_of_errors_has_a_section_for_each() -> None:
@@ -180,11 +186,41 @@ def test_the_page_of_errors_has_a_section_for_each() -> None:
     assert re.findall(r"^## (\S+)", text, re.MULTILINE) == [error.name for error in ERRORS]
 
 
-def test_every_simulated_recipient_is_in_the_table_of_the_testing_page() -> None:
-    text = (DOCS / "testing.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|$", text, re.MULTILINE))
-    expected = {f"{word}@…": plan.ends_as for word, plan in magic.EMAIL_WORDS.items()}
-    expected |= {address: plan.ends_as for address, plan in magic.EMAIL_ADDRESSES.items()}
-    expected |= {f"…{ending}": plan.ends_as for ending, plan in magic.SMS_ENDINGS.items()}
-    expected |= {number: plan.ends_as for number, plan in magic.SMS_NUMBERS.items()}
-    assert rows.items() >= expected.items()
+def test_the_table_of_the_testing_page_has_a_way_to_every_status() -> None:
+    table = status_table.rows()
+    assert {row.status for row in table} == every_status()
+    nobody = [row.status for row in table if not (row.recipients or row.persons)]
+    assert nobody == ["Email_Failed_TransientError"]  # it is never stored
+
+
+def simulated() -> Iterator[tuple[str, Channel, magic.EmailPlan | magic.SmsPlan]]:
+    """Whoever decides what becomes of a message, as the table writes them."""
+    yield from ((f"{word}@…", Channel.EMAIL, plan) for word, plan in magic.EMAIL_WORDS.items())
+    yield from ((address, Channel.EMAIL, plan) for address, plan in magic.EMAIL_ADDRESSES.items())
+    yield from ((f"…{ending}", Channel.SMS, plan) for ending, plan in magic.SMS_ENDINGS.items())
+    yield from ((number, Channel.SMS, plan) for number, plan in magic.SMS_NUMBERS.items())
+
+
+@pytest.mark.parametrize(("who", "channel", "plan"), list(simulated()), ids=[who for who, _, _ in simulated()])
+def test_every_simulated_recipient_stands_beside_the_statuses_it_leads_to(
+    who: str, channel: Channel, plan: magic.EmailPlan | magic.SmsPlan
+) -> None:
+    words = re.findall(r"\b(?:Accepted|Delivered|Sending|Succeeded|Failed\w*)\b", plan.ends_as)
+    expected = {exposed_result(channel, word) for word in words}
+    listed = [row for row in status_table.rows() if who in row.recipients and row.channel != "Order"]
+    pending = {exposed_result(channel, result) for result in PENDING_RESULTS[channel]}
+    assert expected <= {row.status for row in listed} <= expected | pending
+    for condition in re.findall(r"after .*", plan.ends_as):
+        assert condition in {row.how for row in listed}
+
+
+def test_the_table_names_simulated_recipients_and_persons_of_the_seed_only() -> None:
+    named = {who for row in status_table.rows() for who in row.everybody}
+    assert named <= {who for who, _, _ in simulated()} | {person.number for person in persons_at(NOON)}
+
+
+def test_every_person_with_an_ending_is_in_the_table() -> None:
+    named = {who for row in status_table.rows() for who in row.persons}
+    endings = [person.number for person in persons_at(NOON) if person.email and "+p" in person.email.address]
+    assert len(endings) == 10
+    assert named >= set(endings)

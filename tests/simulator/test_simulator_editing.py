@@ -248,7 +248,7 @@ async def test_users_are_found_by_name_user_name_or_id(simulator: Running) -> No
 
 
 async def test_everybody_of_the_seed_is_on_the_lists(simulator: Running) -> None:
-    assert len((await shown(simulator, "/sim/persons"))["persons"]) == 18
+    assert len((await shown(simulator, "/sim/persons"))["persons"]) == 27
     organisations = (await shown(simulator, "/sim/organizations"))["organizations"]
     assert {one["organizationNumber"]: one["userCount"] for one in organisations}["319901418"] == 501
     assert len((await shown(simulator, "/sim/users"))["users"]) == 510

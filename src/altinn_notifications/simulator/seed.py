@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.channels.magic import EMAIL_WORDS, SMS_ENDINGS
 from altinn_notifications.simulator.parties import (
     MONTHS_OF_TRUST,
     AddressRecord,
@@ -154,13 +155,37 @@ _PERSONS: Final = (
     _Seed("15507600333", "NAV SYNTETISK", _fresh("nav@epost.example"), None, "synthetic number with month + 40"),
     _Seed("06678425298", "HELSENETT TEST", None, _fresh("+4799999019"), "synthetic number with month + 65"),
 )
+_ENDINGS: Final = (
+    ("05858832588", "MISLYKKET KAKE", "failed", "906"),
+    ("28826529301", "SØPPELPOST SOKK", "filteredspam", "902"),
+    ("06817120871", "AVSONDRET OST", "quarantined", "903"),
+    ("03825316395", "UNDERTRYKT GJESP", "suppressed", "905"),
+    ("16907321030", "FORMLØS DEIG", "invalidformat", "911"),
+    ("07846532042", "FORSTOR KOFFERT", "toolarge", "907"),
+    ("22866621849", "TAUS FROSK", "noreport", "909"),
+    ("03917841224", "SOMMEL SOMMERFUGL", "running", "914"),
+    ("27887004191", "TREG TRAKTOR", "transient", "913"),
+)
+"""Number, name, and the word and the digits that decide how messages to a person end, one person for each status."""
+
+_FIRST_POSITION: Final = 20  # the persons that spec 13 names are numbered 1 to 19
+
+
+def _with_ending(position: int, number: str, name: str, word: str, digits: str) -> _Seed:
+    shows = f"email: {EMAIL_WORDS[word].ends_as}; SMS: {SMS_ENDINGS[digits].ends_as}"
+    return _Seed(number, name, _fresh(f"{word}+p{position}@epost.example"), _fresh(f"+4799999{digits}"), shows)
+
+
+_PERSONS_WITH_ENDINGS: Final = tuple(
+    _with_ending(position, *ending) for position, ending in enumerate(_ENDINGS, _FIRST_POSITION)
+)
 NOBODY: Final = "03837019264"
 """A right number that no register knows."""
 
 
 def persons_at(now: datetime) -> tuple[Person, ...]:
     """Everybody, with dates counted back from `now` (UTC)."""
-    return tuple(seed.at(now) for seed in _PERSONS)
+    return tuple(seed.at(now) for seed in (*_PERSONS, *_PERSONS_WITH_ENDINGS))
 
 
 def _record(*addresses: str) -> AddressRecord:
