@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from support.service import Service
 
 SHELL = "/bin/bash"
-EXAMPLES = Examples("http://localhost:5101", "http://localhost:5090")
+EXAMPLES = Examples("http://localhost:5101", "http://localhost:5090", "the-key")
 
 
 def every_example() -> list[Example]:
@@ -73,7 +73,9 @@ def test_every_body_is_what_the_endpoint_takes(example: Example) -> None:
 
 
 async def test_every_path_of_the_service_is_served(service: Service) -> None:
-    served = {(one.method, re.sub(r"\{[^}]+\}", "$SHIPMENT", one.path)) for one in routes(service.services.settings.general)}
+    served = {
+        (one.method, re.sub(r"\{[^}]+\}", "$SHIPMENT", one.path)) for one in routes(service.services.settings.general)
+    }
     for words in (words for example in every_example() for words in curls(example.command)):
         path = urlsplit(url_in(words)).path
         if path.startswith(API):

@@ -135,7 +135,7 @@ def _routes(
         *ConditionEndpoints(state, token_state, clock).routes(),
         *Dialogporten(state, token_state, clock).routes(),
         *tokens.routes(token_state, lambda endpoint: observed(endpoint, Target.MASKINPORTEN, state, clock)),
-        *StartPage(service_url, state, token_state.keys, pages).routes(),
+        *StartPage(settings, state, token_state.keys, pages).routes(),
         *_pages(settings, state, clock, pages),
         *Control(service_url, http, state, token_state, pages).routes(),
         Mount("/static", StaticFiles(directory=SHARED_STATIC)),

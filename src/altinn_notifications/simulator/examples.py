@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SCOPE: Final = "altinn:serviceowner/notifications.create"
 COMPOSED_SCOPE: Final = "altinn:serviceowner/notifications.composedemail.create"
+SUPPORT_SCOPE: Final = "altinn:notifications.support.admin"
 _EMAIL: Final = {"subject": "Ny melding", "body": "Du har en ny melding i Altinn."}
 _SMS: Final = {"body": "Du har en ny melding i Altinn.", "sendingTimePolicy": "Anytime"}
 _BOTH: Final = {"emailSettings": _EMAIL, "smsSettings": _SMS}
@@ -42,10 +43,14 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """All commands for one simulator (`here`) and one service, both without a slash at the end."""
+    """All commands for one simulator (`here`) and one service, both without a slash at the end.
+
+    Without `metrics_key`, the service's key of the metrics files, there are none that fetch those.
+    """
 
     here: str
     service: str
+    metrics_key: str = ""
 
     @property
     def _api(self) -> str:
@@ -70,7 +75,10 @@ class Examples:
             Topic("Organisations and users", self._organisations()),
             Topic("Reminders, conditions and the clock", self._time()),
             Topic("Email with attachments", self._attachments()),
+            Topic("Instant messages", self._instant()),
+            Topic("First-generation orders", self._first_generation()),
             Topic("After the order", self._afterwards()),
+            Topic("For support and statistics", self._insight()),
             Topic("When something fails", self._failures()),
         )
 
@@ -170,6 +178,54 @@ class Examples:
             ),
         )
 
+    def _instant(self) -> tuple[Example, ...]:
+        sms = {
+            "phoneNumber": "+4799999001",
+            "timeToLiveInSeconds": 300,
+            "smsSettings": {"body": "Engangskoden er 481516."},
+        }
+        email = {"emailAddress": "kari@epost.example", "emailSettings": _EMAIL}
+        return (
+            Example("An SMS at once", self._at_once("sms", {"recipientSms": sms})),
+            Example("An email at once", self._at_once("email", {"recipientEmail": email})),
+        )
+
+    def _first_generation(self) -> tuple[Example, ...]:
+        everybody = [{"nationalIdentityNumber": _BOTH_CHANNELS}, {"organizationNumber": _SEVERAL_ADDRESSES}]
+        text = {"subject": "Ny melding", "body": "Du har en ny melding i Altinn."}
+        email = {"recipients": [*everybody, {"emailAddress": "kari@epost.example"}], **text}
+        sms = {"recipients": [*everybody, {"mobileNumber": "+4799999001"}], "body": text["body"]}
+        both = {
+            "notificationChannel": "EmailPreferred",
+            "recipients": everybody,
+            "emailTemplate": text,
+            "smsTemplate": {"body": text["body"]},
+        }
+        return (
+            Example("Email to several recipients", self._post("orders/email", email)),
+            Example("SMS to several recipients", self._post("orders/sms", sms)),
+            Example("By email, else by SMS", self._post("orders", both)),
+        )
+
+    def _insight(self) -> tuple[Example, ...]:
+        lookup = f"curl -s {self._api}/future/dashboard/recipients/notifications"
+        bearer = '-H "Authorization: Bearer $SUPPORT"'
+        metrics = f"{self._api}/metrics"
+        key = f'-H "X-API-Key: {self.metrics_key}"'
+        files = [
+            Example(f"Yesterday's final {what} as a Parquet file", f"curl -s -X POST -OJ {metrics}/{path} {key}")
+            for path, what in (("sms", "SMS"), ("email", "emails"))
+        ]
+        return (
+            Example("A token for support staff", self._quick_token("SUPPORT", "ttd", SUPPORT_SCOPE)),
+            Example("What a person got", f'{lookup}/nin -H "NationalIdentityNumber: {_BOTH_CHANNELS}" {bearer}'),
+            Example(
+                "What an organisation got", f'{lookup}/orgnumber -H "OrganizationNumber: {_SEVERAL_ADDRESSES}" {bearer}'
+            ),
+            Example("This month's figures", f'curl -s "{metrics}/data?month=$(date +%-m)&year=$(date +%Y)"'),
+            *(files if self.metrics_key else []),
+        )
+
     def _failures(self) -> tuple[Example, ...]:
         return (
             Example("Profile away for the next order", self._fault("profile", "error", 3)),
@@ -189,10 +245,15 @@ class Examples:
         return self._order("users", _organisation(seed.SHARED, **settings))
 
     def _order(self, kind: str, recipient: Mapping[str, Any], **more: Any) -> str:
-        body = json.dumps({"idempotencyId": f"{kind}-{_NOW}", **more, "recipient": recipient}, indent=2)
-        return f"""curl -s {self._api}/future/orders \\
+        return self._post("future/orders", {"idempotencyId": f"{kind}-{_NOW}", **more, "recipient": recipient})
+
+    def _at_once(self, channel: str, recipient: Mapping[str, Any]) -> str:
+        return self._post(f"future/orders/instant/{channel}", {"idempotencyId": f"instant-{_NOW}", **recipient})
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> str:
+        return f"""curl -s {self._api}/{path} \\
   -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
-  -d '{body}'"""
+  -d '{json.dumps(body, indent=2)}'"""
 
     def _kept_order(self, kind: str, recipient: Mapping[str, Any], **more: Any) -> str:
         """An order; the id of its shipment is kept in a variable for later commands."""

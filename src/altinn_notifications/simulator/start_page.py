@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Route
 
 from altinn_notifications.channels.magic import EMAIL_ADDRESSES, EMAIL_WORDS, SMS_ENDINGS, SMS_NUMBERS
+from altinn_notifications.settings import Environment
 from altinn_notifications.simulator.clients import PRACTICE_CLIENTS
 from altinn_notifications.simulator.examples import Examples
 from altinn_notifications.simulator.owners import short_name_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from altinn_notifications.settings import Settings
     from altinn_notifications.simulator.clients import MaskinportenClient
     from altinn_notifications.simulator.keys import SigningKeys
     from altinn_notifications.simulator.pages import Pages
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
 class StartPage:
     """Says hello."""
 
-    def __init__(self, service_url: str, state: SimulatorState, keys: SigningKeys, pages: Pages) -> None:
-        self._service_url, self._state, self._keys, self._pages = service_url.rstrip("/"), state, keys, pages
+    def __init__(self, settings: Settings, state: SimulatorState, keys: SigningKeys, pages: Pages) -> None:
+        self._service_url = settings.simulator.service_url.rstrip("/")
+        key = settings.authentication.metrics_api_key
+        self._metrics_key = key.get_secret_value() if key is not None and _is_for_show(settings) else ""
+        self._state, self._keys, self._pages = state, keys, pages
 
     def routes(self) -> list[BaseRoute]:
         """The root."""
@@ -35,7 +40,7 @@ class StartPage:
 
     async def start(self, request: Request) -> Response:
         """Everything a newcomer needs to send a first message and see it arrive."""
-        examples = Examples(str(request.base_url).rstrip("/"), self._service_url)
+        examples = Examples(str(request.base_url).rstrip("/"), self._service_url, self._metrics_key)
         data: dict[str, Any] = {
             "service": self._service_url,
             "commands": [asdict(example) for example in examples.first()],
@@ -52,6 +57,11 @@ class StartPage:
             sms_endings=SMS_ENDINGS,
             sms_numbers=SMS_NUMBERS,
         )
+
+
+def _is_for_show(settings: Settings) -> bool:
+    """Whether secrets of the service may be read here: only where everything is on one machine."""
+    return settings.general.environment is Environment.LOCAL
 
 
 def _client(client: MaskinportenClient, keys: SigningKeys) -> dict[str, Any]:
