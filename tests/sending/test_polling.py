@@ -16,6 +16,7 @@ from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.lifecycle import Channel
 from altinn_notifications.presence import SILENCE, Presence
 from altinn_notifications.reports import matching
+from altinn_notifications.sending import polling as polling_module
 from altinn_notifications.sending.attempts import Attempts, Opening
 from altinn_notifications.sending.instant import InstantSender
 from altinn_notifications.sending.pauses import read_pauses
@@ -559,9 +560,7 @@ async def polling(db: Database, clock: FixedClock, provider: Polled) -> AsyncIte
         yield
     finally:
         stop.set()
-        for hang in provider.hanging.values():
-            hang.set()
-        await work
+        await asyncio.wait_for(work, 10)
 
 
 async def count(db: Database, result: str) -> int:
@@ -583,6 +582,23 @@ async def test_the_loop_asks_about_hundreds_and_waits_for_none_that_hangs(db: Da
         await until(all_but_three, "all but those that hang have their result", seconds=30)
         assert sorted(acs.asked) == sorted(references)
     assert await count(db, "Sending") == 3
+
+
+async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(
+    db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling_module, "STOP_SECONDS", 0.1)
+    (email,) = await processed(db, clock, an_order())
+    acs = Polled()
+    await drain(a_lane(db, clock, acs))
+    reference = (await state_of(db, email))["provider_reference"]
+    acs.hanging = {reference: asyncio.Event()}
+    clock.turn(POLL_SECONDS)
+    async with polling(db, clock, acs):
+        await until(lambda: asyncio.sleep(0, bool(acs.asked)), "it is asked about")
+    acs.hanging.clear()
+    assert await polled_after(db, clock, acs, LEASE) == 1
+    assert await result_of(db, email) == "Succeeded"
 
 
 async def test_the_loop_passes_on_that_the_database_is_away(clock: FixedClock, db: Database) -> None:

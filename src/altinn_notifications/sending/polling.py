@@ -39,6 +39,7 @@ LEASE: Final = timedelta(seconds=30)
 """How long one question may take, its turn among the others included."""
 AFTER_TROUBLE: Final = timedelta(seconds=60)
 """The wait after a question that got no answer, unless the provider names another (spec 09, 4)."""
+STOP_SECONDS: Final = 3.0
 LONGEST_SLEEP: Final = timedelta(seconds=15)
 
 CLAIM: Final = """
@@ -140,7 +141,15 @@ class Poller:
                 else:
                     await self._sleep(stop)
         finally:
-            await asyncio.gather(*self._asking, return_exceptions=True)
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Wait a moment for open questions. The others are given up: whoever asks next gets the same answer."""
+        if self._asking:
+            _, late = await asyncio.wait(self._asking, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def claim(self, *, limit: int = CLAIM_LIMIT) -> list[Question]:
         """Take up to `limit` mails that are due; nobody else asks about them before the lease ends."""
