@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from support.platform_peer import Reply, running_peer
+from support.platform_peer import DIALOGS, Reply, running_peer
 from support.requests import an_order_request
 from support.service import API, errors_of, keys_of, running_service
 from support.times import MINUTE, NOON
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from support.service import Service
 
 LOG = f"{API}/future/enduser/log"
-LOOKUP = "/dialogporten/api/v1/enduser/dialoglookup"
 DIALOG = "0198a6d2-51f3-7c40-9b1e-6d2f0c8e4a77"
 TRANSMISSION = "0198a6d2-0000-7000-8000-000000000001"
 END_USER = "altinn:portal/enduser"
@@ -80,7 +79,7 @@ async def logged(db: Database, *, at: datetime = NOON, **changes: Any) -> UUID:
 
 async def test_a_person_reads_what_was_sent_about_a_dialog(service: Service, db: Database, peer: PlatformPeer) -> None:
     notification = await logged(db, transmission_id=TRANSMISSION)
-    peer.answer_next(LOOKUP, Reply({}))
+    peer.answer_next(DIALOGS, Reply({}))
     response = await read_log(service, dialogId=DIALOG)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json; charset=utf-8"
@@ -108,7 +107,7 @@ async def test_the_oldest_result_comes_first_whoever_sent_it(
     await logged(db, dialog_id=str(uuid4()))
     await logged(db, dialog_id=DIALOG.upper())
     await logged(db, dialog_id=None)
-    peer.answer_next(LOOKUP, Reply(status=204))
+    peer.answer_next(DIALOGS, Reply(status=204))
     rows = (await read_log(service, dialogId=f"{{{DIALOG.upper()}}}")).json()
     assert [row["notificationId"] for row in rows] == [*sorted(map(str, twins)), str(late)]
     assert {row["status"] for row in rows} == {"Delivered", "Failed_RecipientReserved"}
@@ -119,21 +118,21 @@ async def test_one_transmission_may_be_asked_for(service: Service, db: Database,
     of_transmission = await logged(db, transmission_id=TRANSMISSION)
     await logged(db, transmission_id="another")
     await logged(db)
-    peer.answer_next(LOOKUP, *[Reply({})] * 2)
+    peer.answer_next(DIALOGS, *[Reply({})] * 2)
     only = (await read_log(service, dialogId=DIALOG, transmissionId=TRANSMISSION.upper())).json()
     assert [row["notificationId"] for row in only] == [str(of_transmission)]
     assert len((await read_log(service, dialogId=DIALOG, transmissionId=" ")).json()) == 3
 
 
 async def test_access_without_anything_sent_is_an_empty_list(service: Service, peer: PlatformPeer) -> None:
-    peer.answer_next(LOOKUP, Reply({}))
+    peer.answer_next(DIALOGS, Reply({}))
     response = await read_log(service, dialogId=DIALOG)
     assert (response.status_code, response.json()) == (200, [])
 
 
 @pytest.mark.parametrize("reply", [Reply(status=404), Reply(status=401), Reply(status=500), Reply(drop=True)])
 async def test_without_dialogportens_yes_nothing_is_told(service: Service, peer: PlatformPeer, reply: Reply) -> None:
-    peer.answer_next(LOOKUP, *[reply] * 3)
+    peer.answer_next(DIALOGS, *[reply] * 3)
     response = await read_log(service, dialogId=DIALOG)
     assert (response.status_code, response.content) == (403, b"")
 
@@ -180,7 +179,7 @@ async def test_the_token_may_come_in_a_cookie_and_is_passed_on_all_the_same(
     service: Service, peer: PlatformPeer
 ) -> None:
     token = service.issuer.personal(scopes=END_USER)
-    peer.answer_next(LOOKUP, Reply({}))
+    peer.answer_next(DIALOGS, Reply({}))
     cookie = {"Cookie": f"AltinnStudioRuntime={token}"}
     assert (await service.client.get(LOG, params={"dialogId": DIALOG}, headers=cookie)).status_code == 200
     assert peer.calls[-1].headers["authorization"] == f"Bearer {token}"
@@ -193,7 +192,7 @@ async def test_an_order_about_a_dialog_is_in_its_log_when_it_is_finished(
     placed = await service.order(an_order_request() | {"dialogportenAssociation": about})
     assert placed.status_code == 201, placed.text
     await service.client.post(f"{API}/trigger/pastdueorders")
-    peer.answer_next(LOOKUP, *[Reply({})] * 2)
+    peer.answer_next(DIALOGS, *[Reply({})] * 2)
     assert (await read_log(service, dialogId=DIALOG)).json() == []
     clock.turn(3 * 24 * 60 * MINUTE)
     service.issuer.now = clock.now()

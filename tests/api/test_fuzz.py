@@ -5,25 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-import socket
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
-import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
-from altinn_notifications.clock import FixedClock
 from support.peers import service_among_peers
 from support.requests import (
     a_reminder,
@@ -35,13 +22,11 @@ from support.requests import (
     to_person,
     to_sms,
 )
-from support.service import ORDERS
-from support.times import NOON
-from support.tokens import unsigned
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
+    from altinn_notifications.clock import FixedClock
     from support.service import Service
 
 VALID = an_order_request(
@@ -51,7 +36,6 @@ VALID = an_order_request(
     dialogportenAssociation={"dialogId": "d", "transmissionId": "t"},
     reminders=[a_reminder(), a_reminder(to_sms(), requestedSendTime="2035-03-01T08:00:00+01:00")],
 )
-VALID_EMAIL = an_order_request()
 ODD = st.sampled_from(
     [
         "",
@@ -101,60 +85,10 @@ def spoiled(draw: st.DrawFn) -> dict[str, Any]:
     return request
 
 
-class Server:
-    """The service behind a real HTTP server in a thread of its own, so that synchronous tools can use it."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.callers: list[dict[str, str]] = []
-        """Credentials, the good ones first."""
-        self.ready = threading.Event()
-        self.stop = threading.Event()
-
-    def run(self, database_url: str) -> None:
-        """Serve until `stop` is set."""
-        asyncio.run(self._serve(database_url))
-
-    async def _serve(self, database_url: str) -> None:
-        async with service_among_peers(database_url, FixedClock(NOON)) as service:
-            listener = socket.create_server(("127.0.0.1", 0))
-            server = uvicorn.Server(uvicorn.Config(service.app, log_level="error", lifespan="off"))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            self.callers = [
-                service.authorization(),
-                {},
-                service.authorization(scope="altinn:serviceowner/notifications.composedemail.create"),
-                service.authorization(scope="altinn:notifications.support.admin"),
-                service.authorization(creator=None),
-                service.authorization(exp=0),
-                {"Authorization": "Bearer " + unsigned({"urn:altinn:org": "ttd", "exp": 4_000_000_000})},
-                {"Authorization": "Bearer not.a.token"},
-                {"PlatformAccessToken": service.issuer.platform()},
-            ]
-            self.ready.set()
-            await asyncio.to_thread(self.stop.wait)
-            server.should_exit = True
-            await serving
-
-
 @pytest.fixture
 async def service(database_url: str, clock: FixedClock) -> AsyncIterator[Service]:
     async with service_among_peers(database_url, clock) as running:
         yield running
-
-
-@contextmanager
-def serving(database_url: str) -> Iterator[Server]:
-    server = Server()
-    thread = threading.Thread(target=server.run, args=(database_url,))
-    thread.start()
-    try:
-        assert server.ready.wait(20)
-        yield server
-    finally:
-        server.stop.set()
-        thread.join()
 
 
 async def test_random_and_spoiled_bodies_are_answered(service: Service) -> None:
@@ -182,32 +116,3 @@ async def test_random_and_spoiled_bodies_are_answered(service: Service) -> None:
 
     for test in (spoiled_bodies, odd_values, damaged_bytes):
         await asyncio.to_thread(test)
-
-
-@pytest.mark.slow
-async def test_the_document_tells_every_answer(database_url: str) -> None:
-    await asyncio.to_thread(_explore, database_url)
-
-
-def _explore(database_url: str) -> None:
-    with serving(database_url) as server:
-        headers, *_ = server.callers
-        orders = f"{server.url}{ORDERS}"
-        assert [httpx.post(orders, json=VALID_EMAIL, headers=headers).status_code for _ in range(2)] == [201, 200]
-        schema = schemathesis.openapi.from_url(f"{server.url}/swagger/v1/swagger.json")
-
-        @settings(parent=FEW, max_examples=300)
-        @given(schema.as_strategy(), st.just(headers) | st.sampled_from(server.callers))
-        def explore(case: schemathesis.Case[Any], caller: dict[str, str]) -> None:
-            response = case.call(base_url=server.url, headers=caller)
-            case.validate_response(
-                response,
-                checks=[
-                    not_a_server_error,
-                    status_code_conformance,
-                    content_type_conformance,
-                    response_schema_conformance,
-                ],
-            )
-
-        explore()

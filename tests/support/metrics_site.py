@@ -10,14 +10,14 @@ from pydantic import SecretStr
 
 from altinn_notifications.settings import AuthenticationSettings
 from support.console_site import serving
-from support.service import API, running_service
+from support.service import API, METRICS_KEY, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from altinn_notifications.clock import Clock
 
-KEY = "4a8f7d0e"
+KEY = METRICS_KEY
 METRICS = f"{API}/metrics"
 
 

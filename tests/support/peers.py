@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def service_among_peers(database_url: str, clock: Clock) -> AsyncIterator[Service]:
-    """The service in an environment whose registers know nobody, and whose providers take everything."""
+    """The service where the registers know nobody, everybody may see every dialog, and providers take everything."""
     async with running_peer() as peer, GatewayPeer() as gateway, SmtpPeer() as smtp:
+        peer.shows_dialogs = True
+        dialogporten = f"{peer.url}/dialogporten/api/v1/"
         groups = {
-            "platform": peer.settings().platform,
+            "platform": peer.settings(dialogporten_enabled=True, dialogporten_base_url=dialogporten).platform,
             "email": EmailSettings(smtp_host="127.0.0.1", smtp_port=smtp.port),
             "sms": SmsSettings(gateway_endpoint=gateway.url),
         }

@@ -35,6 +35,7 @@ NAMES: Final = "/register/api/v1/parties/nameslookup"
 DECISION: Final = "/authorization/api/v1/decision"
 TOKEN: Final = "/maskinporten/token"
 CONDITION: Final = "/condition"
+DIALOGS: Final = "/dialogporten/api/v1/enduser/dialoglookup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class PlatformPeer:
         self.names: dict[str, str | None] = {}
         self.permits: set[tuple[int, int]] = set()
         """Party and user ids."""
+        self.shows_dialogs = False
         self.calls: list[Call] = []
         self.tokens_issued = 0
         self.port = 0
@@ -105,6 +107,7 @@ class PlatformPeer:
             DECISION: self._answer_decision,
             TOKEN: self._answer_token,
             CONDITION: lambda _: Reply({"sendNotification": True}),
+            DIALOGS: lambda _: Reply({}, status=200 if self.shows_dialogs else 404),
         }
 
     @property

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from pydantic import SecretStr
 
 from altinn_notifications.app import build_services, create_app
 from altinn_notifications.settings import DatabaseSettings, Settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 API = "/notifications/api/v1"
 ORDERS = f"{API}/future/orders"
+METRICS_KEY = "4a8f7d0e"
 
 
 class Service:
@@ -60,7 +62,8 @@ class Service:
 async def running_service(database_url: str, clock: Clock, **settings: Any) -> AsyncIterator[Service]:
     """The application as long as the block lasts. `settings` replace groups of the default settings."""
     async with running_issuer(clock.now()) as issuer:
-        groups = {"database": DatabaseSettings(pool_size=5), "authentication": issuer.settings()} | settings
+        authentication = issuer.settings(metrics_api_key=SecretStr(METRICS_KEY))
+        groups = {"database": DatabaseSettings(pool_size=5), "authentication": authentication} | settings
         async with build_services(Settings(**groups), clock, database_url) as services:
             service = Service(create_app(services), services, issuer)
             async with service.client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from altinn_notifications.api.operations import PROBLEM, Answer, Operation
+from altinn_notifications.api.operations import PROBLEM, VALIDATION_PROBLEM, Answer, Operation
 from altinn_notifications.api.order_requests import OrderRequest
 from altinn_notifications.api.problems import coded_problem, empty_problem, validation_problem
 from altinn_notifications.api.reading import read, text_faults
@@ -145,6 +145,7 @@ ROUTES: Final = [
             description="What the registration answered. It is the address in the `Location` header of a new chain.",
             answers={
                 200: Answer("The ids of the chain's shipments.", RECEIPT_SCHEMA, RECEIPT_EXAMPLE),
+                400: Answer("The id is no GUID.", VALIDATION_PROBLEM, example_key="id"),
                 404: Answer("No chain of the caller has this id."),
             },
         ),

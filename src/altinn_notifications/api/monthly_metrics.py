@@ -158,6 +158,21 @@ _METRICS: Final = {
     "properties": {**_MONTH, "months": {"type": "array", "items": {"type": "object", "properties": _MONTH}}},
 }
 
+_EXAMPLE_MONTH: Final = {
+    "year": 2026,
+    "month": 3,
+    "organizations": [
+        {
+            "organization": "ttd",
+            "totalOrders": 120,
+            "totalEmailNotifications": 90,
+            "successfulEmailNotifications": 88,
+            "totalSmsNotifications": 64,
+            "successfulSmsNotifications": 41,
+        }
+    ],
+}
+
 
 def _parameter(name: str, smallest: int, largest: int) -> dict[str, Any]:
     schema = {"type": "integer", "minimum": smallest, "maximum": largest}
@@ -175,7 +190,13 @@ ROUTES: Final = [
             tag="Metrics",
             summary="What every organization ordered and sent in a month",
             description="Counted by requested send time, in UTC. `months` holds twelve months, this one last.",
-            answers={200: Answer("The figures as they are at this moment.", _METRICS)},
+            answers={
+                200: Answer(
+                    "The figures as they are at this moment.",
+                    _METRICS,
+                    {**_EXAMPLE_MONTH, "months": [_EXAMPLE_MONTH]},
+                )
+            },
             parameters=[_parameter("month", 1, 12), _parameter("year", FIRST_YEAR, LAST_YEAR)],
         ),
     ),
