@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from altinn_notifications.channels.protocol import Accepted, Deferred, Refused, Scope, Unknown
 from altinn_notifications.clock import FixedClock
 from altinn_notifications.lifecycle import Channel
+from altinn_notifications.sending.attempts import Opening
 from altinn_notifications.sending.instant import InstantSender, NotDispatched
 from altinn_notifications.sending.pauses import read_pauses, resume
 from altinn_notifications.sending.schedules import RetryPolicy
@@ -336,8 +337,6 @@ async def test_whatever_two_providers_do_every_order_ends_once_and_only_marked_m
 
 async def die_while_sending(lane: Any, *, is_open: bool) -> None:
     """A worker claims what there is, perhaps notes that it is about to call, and is never heard of again."""
-    from altinn_notifications.sending.attempts import Opening  # noqa: PLC0415
-
     now = lane._clock.now()
     for claim, _, reference in await lane.claim():
         if is_open:

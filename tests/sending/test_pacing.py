@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -159,7 +159,7 @@ def test_no_owner_is_always_last() -> None:
 
 async def test_what_is_held_in_memory_leaves_one_owner_after_the_other(db: Database, clock: FixedClock) -> None:
     await processed(db, clock, an_order(recipients=an_order().recipients * 4), an_order(creator="skd"))
-    queue: FairQueue = FairQueue()
+    queue: FairQueue[Any] = FairQueue()
     for item in await a_lane(db, clock, ScriptedProvider("smtp")).claim():
         queue.put_nowait(item)
     assert (queue.qsize(), set(queue.owners)) == (5, {"ttd", "skd"})

@@ -187,8 +187,11 @@ class InstantSender:
         if len(routes.names) == 1:
             return routes.first
         if time.monotonic() - self._pauses_read > PAUSES_KNOWN_SECONDS:
-            routes.update(await read_pauses(self._db))
             self._pauses_read = time.monotonic()
+            with suppress(DatabaseUnavailable):  # what is known already must do
+                pauses = await read_pauses(self._db)
+                self._ways.email.update(pauses)
+                self._ways.sms.update(pauses)
         return routes.choose(_sender_domain(message), self._clock.now()) or routes.first
 
     def _routes_of(self, message: InstantMessage) -> Routes[Any]:

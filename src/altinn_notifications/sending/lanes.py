@@ -287,7 +287,7 @@ class Lane(Generic[Message]):
         seconds, now = time.monotonic() - began, self._clock.now()
         decision = decide(claim, outcome, self._policy, now=now)
         decision = self._routes.learn(route, outcome, decision, seconds=seconds, now=now)
-        if decision.wake_at is not None and decision.wake_at == decision.pause_until:
+        if decision.event is events.Kind.SEND_RETURNED and decision.wake_at is not None:
             decision = self._elsewhere(claim, decision, now)
         note = note_of(claim.lane, message)
         return Closing(claim, name, PROVIDER_SOURCES[name], claim.attempts + 1, started, decision, download=note)

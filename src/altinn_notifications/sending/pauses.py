@@ -1,7 +1,8 @@
 """Until when a provider is left alone, or one sender's domain at it (spec 07, 5 and spec 08, 10.3).
 
 A pause is only ever prolonged, except by an operator. Its row outlives its end: it goes away when the provider has
-answered, and until then one message at a time finds out.
+answered, and until then one message at a time finds out. Who made the call writes it with the outcome: there is no
+message between parts of the service that asks for a pause.
 """
 
 from __future__ import annotations
