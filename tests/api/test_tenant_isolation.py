@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from altinn_notifications.app import routes
 from altinn_notifications.authentication.policies import Policy
 from altinn_notifications.settings import GeneralSettings
+from support.composed import COMPOSED as COMPOSED_EMAIL
+from support.composed import a_composed_request, an_attachment
 from support.first_generation import EMAIL_ORDERS, SMS_ORDERS, a_channel_request, an_email_request, an_sms_request
 from support.first_generation import ORDERS as FIRST_GENERATION
 from support.instant import EMAIL, OLDER, SMS, an_instant_email, an_instant_sms, an_older_instant_sms
@@ -21,6 +23,7 @@ from support.peers import service_among_peers
 from support.requests import a_reminder, an_order_request
 from support.service import API, ORDERS
 from support.times import DAY, HOUR, NOON
+from support.tokens import COMPOSED, CREATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -42,6 +45,7 @@ PLACING: dict[str, Callable[[], dict[str, Any]]] = {
     SMS: an_instant_sms,
     EMAIL: an_instant_email,
     OLDER: an_older_instant_sms,
+    COMPOSED_EMAIL: lambda: a_composed_request(an_attachment(), requestedSendTime=(NOON + HOUR).isoformat()),
 }
 COMPLETED = """
     INSERT INTO status_feed (creator, order_id, created, entry) VALUES ($1, $2, $3, jsonb_build_object(
@@ -114,7 +118,7 @@ class Tenants:
         self.owners = {name: Owner(name) for name in OWNERS}
 
     async def call(self, owner: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        headers = self.service.authorization(f"{owner}{self.world}")
+        headers = self.service.authorization(f"{owner}{self.world}", scopes=f"{CREATE} {COMPOSED}")
         return await self.service.client.request(method, path, headers=headers, json=body)
 
     async def take(self, step: Step) -> None:
