@@ -45,7 +45,7 @@ class Follower:
             self.shipments += [entry["shipmentId"] for entry in entries]
         return self.shipments[known:]
 
-    async def _page(self) -> list[dict[str, object]]:
+    async def _page(self) -> list[dict[str, Any]]:
         seq = self.numbers[-1] if self.numbers else 0
         response = await self.client.get("/shipment/feed", params={"seq": seq, "pageSize": self.page_size})
         assert response.status_code == 200
