@@ -9,7 +9,7 @@ those who are alive need a moment to come back.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavai
 from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
     from altinn_notifications.clock import Clock
@@ -81,6 +81,23 @@ class Presence:
             except (*CONNECTION_ERRORS, DatabaseUnavailable):
                 log.warning("worker_presence_lost", worker=self.number)
                 await asyncio.sleep(0.5)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[int]:
+        """Hold a number while the block lasts; however that ends, nothing stays claimed under it.
+
+        Raises `DatabaseUnavailable` at the start. When the database is away at the end, others notice the silence.
+        """
+        await self.register()
+        stop = asyncio.Event()
+        holding = asyncio.create_task(self.run(stop))
+        try:
+            yield self.number
+        finally:
+            stop.set()
+            await holding
+            with suppress(DatabaseUnavailable):
+                await self.leave()
 
     async def leave(self) -> None:
         """Give the number up: whatever was still claimed under it may be claimed by others now."""

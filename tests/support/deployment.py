@@ -162,8 +162,16 @@ class Deployment:
 
     async def status(self, path: str) -> int:
         """The status code of a GET; 0 when nobody answers."""
+        return await self._status(self.http.get(path))
+
+    async def status_of_post(self, path: str) -> int:
+        """The status code of a POST without body; 0 when nobody answers."""
+        return await self._status(self.http.post(path))
+
+    @staticmethod
+    async def _status(request: Awaitable[httpx.Response]) -> int:
         try:
-            return (await self.http.get(path)).status_code
+            return (await request).status_code
         except httpx.TransportError:
             return 0
 

@@ -138,6 +138,12 @@ class Processor:
         while self._beside:
             await asyncio.wait(self._beside)
 
+    async def give_up(self) -> None:
+        """Wait for nobody's answer any more; the caller lets go of the claims."""
+        for task in self._beside:
+            task.cancel()
+        await self.settled()
+
     async def _start(self, batch: Sequence[_Work]) -> None:
         late = [work for work in batch if self._is_past_deadline(work)]
         ending = {work.order.id for work in late}  # asked once, for the clock goes on
