@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 import uvicorn
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
 
+from altinn_notifications.api.router import parse_guid
 from altinn_notifications.app import published_document
 from altinn_notifications.clock import FixedClock
 from support.peers import service_among_peers
@@ -38,6 +40,8 @@ EXAMPLES = 300
 END_USER = "altinn:portal/enduser"
 DIALOG = "0198a6d2-51f3-7c40-9b1e-6d2f0c8e4a77"
 REFERENCE = "sak-77"
+SHIPMENT = f"{API}/future/shipment/{{id}}"
+"""Where an id that is no GUID is another path, which the document cannot say."""
 QUERY: dict[str, Any] = {
     "sendersReference": REFERENCE,
     "month": 3,
@@ -93,7 +97,7 @@ class Server:
 
     async def _place_orders(self, service: Service, clock: FixedClock) -> None:
         """Order something that nobody sends until it expires, and something for later."""
-        about = {"sendersReference": REFERENCE, "dialogportenAssociation": {"dialogId": DIALOG}}
+        about: dict[str, Any] = {"sendersReference": REFERENCE, "dialogportenAssociation": {"dialogId": DIALOG}}
         finished = await ordered(service, an_order_request(**about))
         await service.client.post(f"{API}/trigger/pastdueorders")
         clock.turn(3 * DAY)
@@ -182,7 +186,8 @@ def _explore(database_url: str) -> None:
     with serving(database_url) as server:
         explorer = Explorer(server)
         for operation in explorer.document.get_all_operations():
-            explorer.succeed(operation.ok())
+            if isinstance(operation, Ok):
+                explorer.succeed(operation.ok())
         for name, statuses in successes().items():
             assert statuses <= explorer.seen[name], name
         requests = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]).flatmap(
@@ -199,6 +204,8 @@ def _explore(database_url: str) -> None:
         def explore(case: schemathesis.Case[Any], is_known: bool, caller: dict[str, str]) -> None:  # noqa: FBT001
             if is_known and "id" in case.path_parameters:
                 case.path_parameters["id"] = explorer.known_id(case.operation.path)
+            assume(case.operation.path != SHIPMENT or parse_guid(case.path_parameters["id"]))
+            case.headers.clear()  # the credentials that were made up for it would only hide the caller's
             explorer.send(case, caller)
 
         explore()
