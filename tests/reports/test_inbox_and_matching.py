@@ -9,6 +9,7 @@ import pytest
 from altinn_notifications.channels.protocol import Accepted, Refused
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.lifecycle import Channel
+from altinn_notifications.reports import matching
 from altinn_notifications.reports.inbox import ReportInbox
 from altinn_notifications.reports.matching import LADDER_SECONDS, match_due
 from altinn_notifications.reports.model import DeliveryReport, InvalidReport, ReportSource
@@ -220,3 +221,41 @@ async def test_a_report_of_a_notification_that_is_being_changed_stays_due(db: Da
         assert await match_due(db, now=clock.now()) == 0
     assert await match_due(db, now=clock.now()) == 1
     assert await result_of(db, sms) == "Delivered"
+
+
+async def test_of_two_reports_matched_at_the_same_moment_the_one_that_came_last_decides(
+    db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, sms = await sent_sms(db, clock)
+    await ReportInbox(db, Wakeups(db)).store([sms_report("Failed_Undelivered"), sms_report()], now=clock.now())
+    first_is_claimed, second_is_applied = asyncio.Event(), asyncio.Event()
+    apply_known = matching.apply_known
+
+    async def first_after_second(connection: Any, reports: Sequence[Any], **options: Any) -> Any:
+        if reports[0]["result"] == "Failed_Undelivered":
+            first_is_claimed.set()
+            await second_is_applied.wait()
+        return await apply_known(connection, reports, **options)
+
+    monkeypatch.setattr(matching, "apply_known", first_after_second)
+    first = asyncio.create_task(match_due(db, now=clock.now(), limit=1))
+    await first_is_claimed.wait()
+    assert await match_due(db, now=clock.now(), limit=1) == 1
+    second_is_applied.set()
+    assert await first == 1
+    assert await result_of(db, sms) == "Delivered"
+    assert [row["status"] for row in await log_of(db, order)] == ["Delivered"]
+    assert (await kinds_of(db, order))[-2:] == ["report-applied", "report-ignored"]
+    assert await db.fetchval("SELECT count(*) FROM delivery_reports WHERE settled IS NULL") == 0
+
+
+async def test_a_report_that_had_to_wait_does_not_replace_a_later_one(db: Database, clock: FixedClock) -> None:
+    _, sms = await sent_sms(db, clock)
+    await ReportInbox(db, Wakeups(db)).store([sms_report("Failed_Undelivered"), sms_report()], now=clock.now())
+    async with db.transaction() as connection:
+        await connection.execute("SELECT FROM delivery_reports WHERE result <> 'Delivered' FOR UPDATE")
+        assert await match_due(db, now=clock.now()) == 1
+    assert await match_due(db, now=clock.now()) == 1
+    assert await result_of(db, sms) == "Delivered"
+    await receive(db, clock, sms_report("Failed"))
+    assert await result_of(db, sms) == "Failed"

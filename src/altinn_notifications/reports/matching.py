@@ -46,7 +46,7 @@ IS_WAITING: Final = """
 
 # Whoever records outcomes holds notifications and may want these very reports: nobody waits for the other.
 FIND_NOTIFICATIONS: Final = """
-    SELECT s.notification_id, s.order_id, s.channel, s.provider_reference, s.result, s.expiry
+    SELECT s.notification_id, s.order_id, s.channel, s.provider_reference, s.result, s.expiry, s.report_id
     FROM notification_states s JOIN unnest($1::text[], $2::text[]) AS k (channel, reference)
         ON s.channel = k.channel AND s.provider_reference = k.reference
     ORDER BY s.notification_id FOR UPDATE OF s SKIP LOCKED"""
@@ -57,9 +57,9 @@ FIND_KEYS: Final = """
         ON s.channel = k.channel AND s.provider_reference = k.reference"""
 
 APPLY: Final = """
-    UPDATE notification_states s SET result = u.result, result_time = $4, report = u.report, wake_at = NULL,
-        poll_at = NULL
-    FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS u (notification_id, result, report)
+    UPDATE notification_states s SET result = u.result, result_time = $5, report = u.report, report_id = u.report_id,
+        wake_at = NULL, poll_at = NULL
+    FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::bigint[]) AS u (notification_id, result, report, report_id)
     WHERE s.notification_id = u.notification_id"""
 
 # The time a report was received says in which partition it is.
@@ -89,6 +89,11 @@ class _Match:
 
     report: Row
     notification: Row
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether a report that came later was applied before this one: two workers may match them in either order."""
+        return (self.notification["report_id"] or 0) > self.report["id"]
 
 
 async def match_due(db: Database, *, now: datetime, limit: int = 500) -> int:
@@ -144,7 +149,8 @@ async def apply_known(connection: Connection, reports: Sequence[Row], *, now: da
     in_order = sorted(reports, key=lambda row: row["id"])
     matches = [_Match(row, known[_key(row)]) for row in in_order if _key(row) in known]
     live = [match for match in matches if match.notification["expiry"] > now]
-    await _apply(connection, live, now)
+    await _apply(connection, [match for match in live if not match.is_overtaken], now)
+    await _pass_over(connection, [match for match in live if match.is_overtaken], now)
     await _refuse(connection, [match for match in matches if match.notification["expiry"] <= now], now)
     return {match.report["id"] for match in matches}, {match.notification["order_id"] for match in live}
 
@@ -164,12 +170,21 @@ async def _apply(connection: Connection, matches: Sequence[_Match], now: datetim
     if not matches:
         return
     last = {match.notification["notification_id"]: match.report for match in matches}
-    rows = ((notification, report["result"], report["report"]) for notification, report in last.items())
+    rows = ((notification, row["result"], row["report"], row["id"]) for notification, row in last.items())
     await connection.execute(APPLY, *columns(rows), now)
     await events.record(connection, [_line(match, now, Kind.REPORT_APPLIED, {}) for match in matches])
     await _settle(connection, matches, now)
     for match in matches:
         count_report(match.report["channel"], match.report["result"], match.report["report"])
+
+
+async def _pass_over(connection: Connection, matches: Sequence[_Match], now: datetime) -> None:
+    """A report that was overtaken by a later one changes nothing any more."""
+    if not matches:
+        return
+    reason = {"reason": "a later report had been applied"}
+    await events.record(connection, [_line(match, now, Kind.REPORT_IGNORED, reason) for match in matches])
+    await _settle(connection, matches, now)
 
 
 async def _refuse(connection: Connection, matches: Sequence[_Match], now: datetime) -> None:
