@@ -113,6 +113,21 @@ async def test_several_calls_without_an_answer_turn_the_traffic_away(db: Databas
     assert [pause.provider for pause in await read_pauses(db)] == ["smtp"]
 
 
+async def test_messages_that_nobody_answers_do_not_keep_others_from_a_provider_that_works(
+    db: Database, clock: FixedClock
+) -> None:
+    link = ScriptedProvider("link", [LOST, LOST])
+    lane = a_lane(db, clock, routes_to(link, policy=SMS_POLICY, failures=2), "sms-anytime", concurrency=1)
+    for _ in range(2):
+        await processed(db, clock, an_sms_order())
+    await drain(lane)
+    (sound,) = await processed(db, clock, an_sms_order())
+    clock.turn(SMS_POLICY.provider_pause)
+    link.outcomes.extend([Accepted("sound"), LOST, LOST])
+    await drain(lane)
+    assert (await result_of(db, sound), link.sent[2].notification_id) == ("Accepted", sound)
+
+
 async def test_mail_that_may_have_arrived_is_repeated_by_its_own_provider_under_its_id(
     db: Database, clock: FixedClock
 ) -> None:

@@ -29,6 +29,7 @@ from altinn_notifications.sending.download_notes import note_of
 from altinn_notifications.sending.fair_queue import FairQueue
 from altinn_notifications.sending.pacing import bucket_of
 from altinn_notifications.sending.pauses import read_pauses
+from altinn_notifications.sending.routing import MANY
 from altinn_notifications.sending.schedules import decide, unknown
 from altinn_notifications.sending.shares import shares
 
@@ -71,7 +72,7 @@ LOOK_AGAIN_SECONDS = 15.0
 SET_DECIDED = """
     UPDATE notification_states s SET attempt_open = false, outcome_unknown = true, wake_at = u.wake_at
     FROM unnest($1::uuid[], $2::timestamptz[]) AS u (notification_id, wake_at)
-    WHERE s.notification_id = u.notification_id AND s.result = 'Sending'"""
+    WHERE s.notification_id = u.notification_id AND s.result || '' = 'Sending'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +185,13 @@ class Lane(Generic[Message]):
         async with self._db.transaction() as connection:
             purse = await self._pacing.open(connection, self._paid_for, domains, now)
             room = min(self.settings.batch_size, self._routes.room("", now), purse.room(self._paid_for))
-            ids = [] if besides else await claims.claim_waking(connection, by, limit=room)
+            is_trial = self._routes.room("", now) < MANY
+            ids = [] if besides or is_trial else await claims.claim_waking(connection, by, limit=room)
             most = {domain: min(self._routes.room(domain, now), purse.room(bucket_of(domain))) for domain in domains}
             self._turn += 1
             ids += await claims.claim_new(connection, by, shares(sources, room - len(ids), most=most, turn=self._turn))
+            if is_trial and not besides:  # last: what was tried already may be the very message nobody answers
+                ids += await claims.claim_waking(connection, by, limit=room - len(ids))
             self._paced_until = purse.ready_at()
             taken = await self._take(connection, ids, now) if ids else []
             for claim, *_ in taken:
