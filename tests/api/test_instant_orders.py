@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from altinn_notifications.reports.matching import match_due
 from altinn_notifications.sending.termination import terminate_expired
 from support.gateway_peer import DROP, HANG, Answer, accepted, answered
 from support.instant import (
@@ -28,6 +29,7 @@ from support.tokens import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import timedelta
 
     from altinn_notifications.clock import FixedClock
     from support.instant import InstantService
@@ -102,6 +104,19 @@ async def test_an_email_lives_two_days_and_has_defaults(instant: InstantService)
         "body": "481516",
         "content_type": "Plain",
     }
+
+
+@pytest.mark.parametrize("sender", [None, "", "  "])
+async def test_an_sms_without_sender_is_from_the_default_one(instant: InstantService, sender: str | None) -> None:
+    assert (await instant.post(SMS, an_instant_sms(sender=sender))).status_code == 201
+    assert instant.gateway.requests[0].value("SND") == "Altinn"
+    assert (await instant.only_stored())["sms"]["sender"] == "Altinn"
+
+
+async def test_html_is_sent_as_html(instant: InstantService) -> None:
+    assert (await instant.post(EMAIL, an_instant_email(contentType="html"))).status_code == 201
+    assert (await instant.only_stored())["email"]["content_type"] == "Html"
+    assert b"Content-Type: text/html" in instant.smtp.mails[0].content
 
 
 async def test_a_mail_without_bounce_settles_like_any_other(instant: InstantService) -> None:
@@ -280,7 +295,9 @@ async def test_the_shipment_is_there_as_soon_as_the_answer_is(instant: InstantSe
     assert [recipient["status"] for recipient in manifest["recipients"]] == ["SMS_Accepted"]
     status = (await instant.service.get(f"{API}/orders/{shipment}/status")).json()
     assert status["processingStatus"]["status"] == "Completed"
-    assert status["notificationsStatusSummary"]["sms"]["generated"] == 1
+    summary = status["notificationsStatusSummary"]["sms"]
+    # The gateway's yes came before the answer did, so that it counts already.
+    assert (summary["generated"], summary["succeeded"]) == (1, 1)
     headers = instant.service.authorization()
     cancelled = await instant.service.client.put(f"{API}/orders/{shipment}/cancel", headers=headers)
     assert cancelled.status_code == 409
@@ -298,6 +315,31 @@ async def test_an_sms_without_report_ends_five_minutes_after_its_lifetime(
     await terminate_expired(db, now=clock.now(), offset=5 * MINUTE, batch_size=10)
     order = await instant.only_stored()
     assert (order["status"], order["result"]) == ("Completed", "Failed_TTL")
+
+
+@pytest.mark.parametrize(
+    ("waits", "result", "status"),
+    [(59 * SECOND, "Failed_Undelivered", "Completed"), (MINUTE, "Accepted", "Processed")],
+)
+async def test_a_report_decides_an_sms_until_it_expires(
+    database_url: str, clock: FixedClock, waits: timedelta, result: str, status: str
+) -> None:
+    report = "<MSGLST><MSG><ID>1</ID><REF>ref-1</REF><RCV>4799999999</RCV><STATE>UNDELIV</STATE></MSG></MSGLST>"
+    account = {"report_username": "gateway", "report_password": "secret"}
+    async with running_instant_service(database_url, clock, **account) as instant:
+        instant.gateway.next(accepted("ref-1"))
+        await instant.post(SMS, an_instant_sms(seconds=60))
+        clock.turn(waits)
+        answer = await instant.service.client.post(
+            "/notifications/sms/api/v1/reports",
+            content=report,
+            headers={"Content-Type": "application/xml"},
+            auth=("gateway", "secret"),
+        )
+        assert answer.status_code == 200
+        await match_due(instant.service.services.db, now=clock.now())
+        order = await instant.only_stored()
+    assert (order["result"], order["status"]) == (result, status)
 
 
 async def test_a_caller_without_organisation_is_refused_after_its_body_was_judged(instant: InstantService) -> None:
