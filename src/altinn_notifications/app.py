@@ -75,7 +75,8 @@ class Services:
 async def build_services(settings: Settings, clock: Clock, db_url: str) -> AsyncIterator[Services]:
     """What the endpoints of one process share, on an open pool. The database may be away, now or later."""
     async with AsyncExitStack() as stack:
-        db = await Database.connect(db_url, pool_size=settings.database.pool_size, may_be_away=True)
+        size, patience = settings.database.pool_size, settings.database.timeout_seconds
+        db = await Database.connect(db_url, pool_size=size, patience=patience, may_be_away=True)
         stack.push_async_callback(db.close)
         is_production = settings.general.environment is Environment.PRODUCTION
         authenticator = Authenticator(settings.authentication, unturned(clock), https_only=is_production)

@@ -13,10 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
 import structlog
 
-from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavailable, prepare_connection
+from altinn_notifications.database.pool import CONNECTION_ERRORS, DatabaseUnavailable
 from altinn_notifications.database.wakeups import DUE_ORDERS, NOTIFICATIONS
 
 if TYPE_CHECKING:
@@ -105,8 +104,7 @@ class Presence:
             await _end_leases(connection, self.number, self._clock.now())
 
     async def _hold(self, stop: asyncio.Event) -> None:
-        connection = await asyncpg.connect(self._db.url)
-        await prepare_connection(connection)
+        connection = await self._db.connect_apart()
         self._watched.clear()
         is_held = False
         try:

@@ -242,7 +242,8 @@ class Worker:
 async def build_worker(settings: Settings, clock: Clock, db_url: str) -> AsyncIterator[Worker]:
     """A worker with the configured providers. Raises `DatabaseUnavailable`."""
     async with AsyncExitStack() as stack:
-        db = await Database.connect(db_url, pool_size=settings.database.pool_size)
+        size, patience = settings.database.pool_size, settings.database.timeout_seconds
+        db = await Database.connect(db_url, pool_size=size, patience=patience)
         stack.push_async_callback(db.close)
         email, sms = email_providers(settings, clock, db), sms_providers(settings, clock, db)
         for close in [provider.close for provider in email] + [provider.close for provider in sms]:

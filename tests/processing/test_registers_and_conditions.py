@@ -10,6 +10,7 @@ import pytest
 from altinn_notifications.orders.model import NotificationChannel, Recipient
 from altinn_notifications.processing import processor as processing
 from altinn_notifications.processing.due_orders import claim_due_orders, release_one_of_each
+from altinn_notifications.recipients import lookup
 from support.orders import EMAIL, SMS, an_order, feed_of, kinds_of, log_of, processor, registered, status_of
 from support.platform_peer import CONDITION, DECISION, NAMES, ORGANIZATIONS, PERSONS, USERS, Reply
 from support.times import MINUTE, NOON, SECOND
@@ -424,12 +425,11 @@ async def test_only_so_many_orders_are_held_while_nobody_answers(stage: Stage, m
 
 def stumbling_over(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the look-up of this order, alone or among others, end in an error that nobody foresaw."""
-    resolve = processing.resolve
 
     async def resolve_or_stumble(orders: Sequence[Order], *args: Any, **options: Any) -> Any:
         if order.id in {one.id for one in orders}:
             raise LookupError("nobody foresaw this")
-        return await resolve(orders, *args, **options)
+        return await lookup.resolve(orders, *args, **options)
 
     monkeypatch.setattr(processing, "resolve", resolve_or_stumble)
 

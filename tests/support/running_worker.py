@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running_worker(
-    database_url: str, clock: Clock, *, platform: PlatformPeer, smtp: SmtpPeer, gateway: GatewayPeer
+    database_url: str,
+    clock: Clock,
+    *,
+    platform: PlatformPeer,
+    smtp: SmtpPeer,
+    gateway: GatewayPeer,
+    database: DatabaseSettings | None = None,
 ) -> AsyncIterator[None]:
     """The worker works as long as the block lasts, and has stopped in order when it ends."""
     settings = Settings(
-        database=DatabaseSettings(pool_size=5),
+        database=database or DatabaseSettings(pool_size=5),
         email=EmailSettings(smtp_host="127.0.0.1", smtp_port=smtp.port, smtp_connections=2),
         sms=SmsSettings(gateway_endpoint=gateway.url),
         platform=platform.settings().platform,

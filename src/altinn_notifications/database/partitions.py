@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import structlog
 
+from altinn_notifications.database.pool import LONG_STATEMENT_SECONDS
 from altinn_notifications.identifiers import first_id_at
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ async def _make(connection: Connection, partition: Partition) -> bool:
     if await connection.fetchval(EXISTS, partition.name):
         return False
     for statement in _making(partition):
-        await connection.execute(statement)
+        await connection.execute(statement, timeout=LONG_STATEMENT_SECONDS)
     return True
 
 
@@ -208,7 +209,7 @@ async def _drop(connection: Connection, partition: Partition, unless: str | None
         return False
     if unless is not None and await connection.fetchval(unless, *partition.bounds):
         return False
-    await connection.execute(f"DROP TABLE IF EXISTS {partition.name}")
+    await connection.execute(f"DROP TABLE IF EXISTS {partition.name}", timeout=LONG_STATEMENT_SECONDS)
     return True
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
@@ -20,7 +21,7 @@ class DatabaseUnavailable(Exception):
 
 
 CONNECTION_ERRORS = (
-    OSError,
+    OSError,  # also what runs out of time
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
@@ -33,27 +34,50 @@ CONNECTION_ERRORS = (
 """What asyncpg raises when the server is to blame, as opposed to when a statement is wrong."""
 
 
+LONG_STATEMENT_SECONDS: Final = 3600.0
+"""The `timeout` of statements that may rightly take long: upkeep and exports, for which no client waits."""
+CONNECT_SECONDS: Final = 60.0
+
+
 class Database:
     """One process's connections. `fetch` and its kin run one statement in its own transaction."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], url: str) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], url: str, patience: float | None) -> None:
         self._pool = pool
+        self._patience = patience
         self.url = url
 
     @classmethod
-    async def connect(cls, url: str, *, pool_size: int = 10, may_be_away: bool = False) -> Database:
+    async def connect(
+        cls, url: str, *, pool_size: int = 10, may_be_away: bool = False, patience: float | None = None
+    ) -> Database:
         """Open the pool.
 
+        A server that keeps a connection, an answer or a statement's turn waiting for longer than `patience` (seconds)
+        counts as away: it may hang with its sockets open, which TCP does not notice. None: it may take any time.
         Raises `DatabaseUnavailable` when the server does not answer, unless it `may_be_away`: then whoever uses the
         pool finds out.
         """
         try:
-            pool = await _open_pool(url, min_size=1, max_size=pool_size)
+            pool = await _open_pool(url, min_size=1, max_size=pool_size, patience=patience)
         except CONNECTION_ERRORS as error:
             if not may_be_away:
                 raise DatabaseUnavailable(describe(error)) from error
-            pool = await _open_pool(url, min_size=0, max_size=pool_size)
-        return cls(pool, url)
+            pool = await _open_pool(url, min_size=0, max_size=pool_size, patience=patience)
+        return cls(pool, url, patience)
+
+    async def connect_apart(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection outside the pool, for what must keep its session; the caller closes it.
+
+        Raises one of `CONNECTION_ERRORS`, also later when the server does not answer in time.
+        """
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(self.url, **_limits(self._patience))
+        try:
+            await prepare_connection(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     async def close(self) -> None:
         """Close every connection."""
@@ -83,8 +107,12 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection. Raises `DatabaseUnavailable` when the server is away."""
         try:
-            async with self._pool.acquire() as connection:
+            async with asyncio.timeout(self._patience):
+                connection = await self._pool.acquire()
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
         except CONNECTION_ERRORS as error:
             raise DatabaseUnavailable(describe(error)) from error
 
@@ -95,7 +123,7 @@ class Database:
             yield connection
 
 
-async def _open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool[asyncpg.Record]:
+async def _open_pool(url: str, *, min_size: int, max_size: int, patience: float | None) -> asyncpg.Pool[asyncpg.Record]:
     return await asyncpg.create_pool(
         url,
         min_size=min_size,
@@ -103,7 +131,12 @@ async def _open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool[
         init=prepare_connection,
         reset=_keep_session,
         max_inactive_connection_lifetime=60,
+        **_limits(patience),
     )
+
+
+def _limits(patience: float | None) -> dict[str, Any]:
+    return {"timeout": min(patience or CONNECT_SECONDS, CONNECT_SECONDS), "command_timeout": patience}
 
 
 async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:

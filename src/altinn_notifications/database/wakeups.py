@@ -8,6 +8,7 @@ sleeper looks again by itself.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -26,6 +27,10 @@ CLOCK: Final = "clock"
 """The stored offset of the clock has changed."""
 TIME: Final = "time"
 """This process's clock has been turned: whoever waits for a moment looks at it again."""
+SILENCE_SECONDS: Final = 30.0
+"""A listener that has heard nothing for so long asks whether the server is still there: nothing else would tell."""
+CLOSE_SECONDS: Final = 2.0
+ARE_YOU_THERE: Final = "SELECT"
 log = structlog.get_logger()
 
 
@@ -69,16 +74,22 @@ class Wakeups:
             await asyncio.sleep(1)
 
     async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(self._db.url)
+        connection = await self._db.connect_apart()
         closed = asyncio.Event()
         connection.add_termination_listener(lambda _: closed.set())
         try:
             await connection.add_listener(CHANNEL, lambda *args: self.ring(str(args[3])))
             for topic in self._events:  # whatever happened while nobody listened
                 self.ring(topic)
-            await closed.wait()
+            while not closed.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SILENCE_SECONDS):
+                        await closed.wait()
+                        return
+                await connection.execute(ARE_YOU_THERE)
         finally:
-            await connection.close()
+            with suppress(*CONNECTION_ERRORS):
+                await connection.close(timeout=CLOSE_SECONDS)
 
     async def _send(self) -> None:
         while self._outgoing:

@@ -93,7 +93,7 @@ class _Match:
     @property
     def is_overtaken(self) -> bool:
         """Whether a report that came later was applied before this one: two workers may match them in either order."""
-        return (self.notification["report_id"] or 0) > self.report["id"]
+        return bool((self.notification["report_id"] or 0) > self.report["id"])
 
 
 async def match_due(db: Database, *, now: datetime, limit: int = 500) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from altinn_notifications.database.pool import LONG_STATEMENT_SECONDS
 from altinn_notifications.identifiers import first_id_at
 
 if TYPE_CHECKING:
@@ -55,11 +56,12 @@ async def delete_ended_orders(db: Database, *, before: datetime, limit: int) -> 
     async with db.transaction() as connection:
         if not await connection.fetchval(TRY_LOCK, ENDED_ORDERS_LOCK):
             return 0
-        rows = await connection.fetch(FIND_ENDED, first_id_at(before), before, limit)
+        found = first_id_at(before), before, limit
+        rows = await connection.fetch(FIND_ENDED, *found, timeout=LONG_STATEMENT_SECONDS)
         await delete_orders(connection, [row["order_id"] for row in rows])
     return len(rows)
 
 
 async def delete_orders(connection: Connection, order_ids: Sequence[UUID]) -> None:
     """Delete these orders, which have ended, in the caller's transaction."""
-    await connection.execute(DELETE_ORDERS, order_ids)
+    await connection.execute(DELETE_ORDERS, order_ids, timeout=LONG_STATEMENT_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from altinn_notifications.settings.values import Environment, Group, with_list
@@ -40,6 +40,10 @@ class DatabaseSettings(Group):
     url: SecretStr | None = Field(None, description="PostgreSQL 15 or newer; unset: the embedded server")
     directory: Path = Field(Path("data/postgresql"), description="data folder of the embedded server")
     pool_size: PositiveInt = Field(10, description="connections of one process")
+    timeout_seconds: PositiveFloat = Field(
+        60.0,
+        description="after this a database that does not answer counts as away; upkeep and exports may take longer",
+    )
 
 
 class AuthenticationSettings(Group):

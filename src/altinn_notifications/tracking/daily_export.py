@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 from pyarrow import parquet
 
-from altinn_notifications.database.pool import columns
+from altinn_notifications.database.pool import LONG_STATEMENT_SECONDS, columns
 from altinn_notifications.lifecycle import Channel
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ async def _write(connection: Connection, file: IO[bytes], kind: _Kind, args: tup
     sink = _Digesting(file)
     rows = 0
     with parquet.ParquetWriter(sink, kind.schema) as writer:
-        cursor = await connection.cursor(kind.statement, *args)
-        while batch := await cursor.fetch(ROWS_AT_ONCE):
+        cursor = await connection.cursor(kind.statement, *args, timeout=LONG_STATEMENT_SECONDS)
+        while batch := await cursor.fetch(ROWS_AT_ONCE, timeout=LONG_STATEMENT_SECONDS):
             rows += len(batch)
             await asyncio.to_thread(_write_group, writer, kind.schema, batch)
     file.seek(0)
