@@ -26,13 +26,13 @@ log = structlog.get_logger()
 # before the lock was granted, so of two last results exactly one finds nothing pending.
 LOCK_OPEN_ORDERS: Final = """
     SELECT order_id FROM order_states
-    WHERE order_id = ANY($1::uuid[]) AND status IN ('Processing', 'Processed') ORDER BY order_id FOR UPDATE"""
+    WHERE order_id = ANY($1::uuid[]) AND status || '' IN ('Processing', 'Processed') ORDER BY order_id FOR UPDATE"""
 
 COMPLETE: Final = """
     UPDATE order_states SET status = 'Completed', last_change = $2, wake_at = NULL
-    WHERE order_id = ANY($1::uuid[]) AND status IN ('Processing', 'Processed') AND NOT EXISTS (
+    WHERE order_id = ANY($1::uuid[]) AND status || '' IN ('Processing', 'Processed') AND NOT EXISTS (
         SELECT FROM notification_states n WHERE n.order_id = order_states.order_id
-        AND n.result IN ('New', 'Sending', 'Succeeded', 'Accepted'))
+        AND n.result || '' IN ('New', 'Sending', 'Succeeded', 'Accepted'))
     RETURNING order_id"""
 
 LOAD_FINISHED: Final = """

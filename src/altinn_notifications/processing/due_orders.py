@@ -39,7 +39,7 @@ CLAIM: Final = """
     )
     UPDATE order_states s SET status = 'Processing', claim_count = s.claim_count + 1, wake_at = $4, claimed_by = $5,
         is_retry = false
-    FROM due WHERE s.order_id = due.order_id AND s.status IN ('Registered', 'Processing')
+    FROM due WHERE s.order_id = due.order_id
     RETURNING s.order_id, s.claim_count, due.is_retry, s.failing_dependency,
         due.status = 'Processing' AND NOT due.is_retry AS taken_over"""
 
@@ -51,7 +51,7 @@ END_CLAIMS: Final = """
         failing_dependency = u.failing
     FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::boolean[], $7::text[])
         AS u (order_id, claim_count, status, wake_at, is_retry, failing)
-    WHERE s.order_id = u.order_id AND s.claim_count = u.claim_count AND s.status = 'Processing'
+    WHERE s.order_id = u.order_id AND s.claim_count = u.claim_count AND s.status || '' = 'Processing'
     RETURNING s.order_id"""
 
 LET_GO: Final = """
@@ -63,7 +63,7 @@ RENEW: Final = """
     UPDATE order_states s SET wake_at = $4
     FROM unnest($1::uuid[], $2::integer[]) AS u (order_id, claim_count)
     WHERE s.order_id = u.order_id AND s.claim_count = u.claim_count AND s.claimed_by = $3
-      AND s.status = 'Processing' AND s.wake_at < $4"""
+      AND s.status || '' = 'Processing' AND s.wake_at < $4"""
 
 RELEASE_FAILING: Final = """
     UPDATE order_states SET wake_at = $2

@@ -42,7 +42,7 @@ CLAIM_NEW: Final = """
     )
     UPDATE notification_states s SET result = 'Sending', result_time = $3, claim_count = s.claim_count + 1,
         claimed_by = $5, wake_at = $6
-    FROM due WHERE s.notification_id = due.notification_id AND s.result = 'New'
+    FROM due WHERE s.notification_id = due.notification_id
     RETURNING s.notification_id"""
 
 # A lease that ended or a retry that is due: the result stays Sending, and its time does not move.
@@ -56,7 +56,7 @@ CLAIM_WAKING: Final = """
         ORDER BY s.wake_at LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE notification_states s SET claim_count = s.claim_count + 1, claimed_by = $4, wake_at = $5
-    FROM due WHERE s.notification_id = due.notification_id AND s.result = 'Sending'
+    FROM due WHERE s.notification_id = due.notification_id
     RETURNING s.notification_id"""
 
 LOAD_CLAIMED: Final = """
@@ -72,13 +72,13 @@ LOAD_TEMPLATES: Final = "SELECT id, email, sms FROM orders WHERE id = ANY($1::uu
 HAND_BACK: Final = """
     UPDATE notification_states s SET result = 'New', result_time = $3, wake_at = NULL, claimed_by = NULL
     FROM unnest($1::uuid[], $2::integer[]) AS u (notification_id, claim_count)
-    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.result = 'Sending'
+    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.result || '' = 'Sending'
         AND NOT s.attempt_open AND NOT s.outcome_unknown AND s.deferrals = 0"""
 
 PUT_OFF: Final = """
     UPDATE notification_states s SET wake_at = u.wake_at, claimed_by = NULL
     FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS u (notification_id, claim_count, wake_at)
-    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.result = 'Sending'
+    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.result || '' = 'Sending'
         AND NOT s.attempt_open"""
 
 LET_GO: Final = """

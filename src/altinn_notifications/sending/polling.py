@@ -49,7 +49,7 @@ CLAIM: Final = """
         ORDER BY poll_at LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE notification_states s SET poll_at = $4, claimed_by = $5
-    FROM due WHERE s.notification_id = due.notification_id AND s.result = 'Sending'
+    FROM due WHERE s.notification_id = due.notification_id
     RETURNING s.notification_id, s.order_id, s.provider_reference"""
 
 # The reference is our guard: after a submission under another one, what the former came to is of no interest.
@@ -58,13 +58,13 @@ RECORD: Final = """
         result_time = CASE WHEN u.result IS NULL THEN s.result_time ELSE $5 END
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
         AS u (notification_id, reference, result, poll_at)
-    WHERE s.notification_id = u.notification_id AND s.provider_reference = u.reference AND s.result = 'Sending'
-        AND s.poll_at IS NOT NULL AND s.expiry > $5
+    WHERE s.notification_id = u.notification_id AND coalesce(s.provider_reference, '') = u.reference
+        AND s.result || '' = 'Sending' AND coalesce(s.poll_at, '-infinity') > '-infinity' AND s.expiry > $5
     RETURNING s.notification_id, s.order_id, s.result"""
 
 EXPIRED: Final = """
     SELECT notification_id FROM notification_states
-    WHERE notification_id = ANY($1::uuid[]) AND result = 'Sending' AND expiry <= $2"""
+    WHERE notification_id = ANY($1::uuid[]) AND result || '' = 'Sending' AND expiry <= $2"""
 
 NEXT: Final = "SELECT min(poll_at) FROM notification_states WHERE provider = $1 AND poll_at IS NOT NULL AND expiry > $2"
 

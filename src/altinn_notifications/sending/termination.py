@@ -8,6 +8,7 @@ from altinn_notifications import events
 from altinn_notifications.events import Event, Kind
 from altinn_notifications.lifecycle import Channel
 from altinn_notifications.orders.completion import complete_finished
+from altinn_notifications.sending.attempts import count_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 TERMINATE: Final = """
     WITH expired AS MATERIALIZED (
-        SELECT notification_id, result FROM notification_states
+        SELECT notification_id, result, attempt_open FROM notification_states
         WHERE result IN ('New', 'Sending', 'Succeeded', 'Accepted') AND channel = $1 AND expiry < $2
         ORDER BY expiry LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE notification_states s SET result = 'Failed_TTL', result_time = $4, wake_at = NULL, poll_at = NULL,
         attempt_open = false
     FROM expired WHERE s.notification_id = expired.notification_id
-    RETURNING s.notification_id, s.order_id, expired.result AS was"""
+    RETURNING s.notification_id, s.order_id, s.channel, s.provider, s.attempts, s.attempt_started,
+        expired.result AS was, expired.attempt_open AS has_lost_call"""
 
 SETTLE: Final = """
     WITH silent AS MATERIALIZED (
@@ -33,22 +35,26 @@ SETTLE: Final = """
         ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
     )
     UPDATE notification_states s SET result = 'Delivered', result_time = $1, wake_at = NULL
-    FROM silent WHERE s.notification_id = silent.notification_id AND s.result = 'Succeeded'
+    FROM silent WHERE s.notification_id = silent.notification_id
     RETURNING s.notification_id, s.order_id"""
 
 
 async def terminate_expired(db: Database, *, now: datetime, offset: timedelta, batch_size: int) -> int:
     """End as `Failed_TTL` every pending notification that expired more than `offset` ago; the number ended.
 
-    Email first, then SMS; each batch is a transaction of its own, repeated until one is not full.
+    Email first, then SMS; each batch is a transaction of its own, repeated until one is not full. A call that is still
+    open lost its worker: nobody knows what came of it, and the timeline says so (spec 08, 10.4).
     """
     ended = 0
     for channel in (Channel.EMAIL, Channel.SMS):
         while True:
             async with db.transaction() as connection:
                 rows = await connection.fetch(TERMINATE, channel, now - offset, batch_size, now)
-                lines = [_line(row, now, Kind.TERMINATED, {"was": row["was"]}) for row in rows]
+                lost = [row for row in rows if row["has_lost_call"]]
+                lines = [_line(row, now, Kind.SEND_UNKNOWN, _lost_call(row)) for row in lost]
+                lines += [_line(row, now, Kind.TERMINATED, {"was": row["was"]}) for row in rows]
                 await _finish(connection, rows, lines, now)
+            count_unknown(row["channel"] for row in lost)
             ended += len(rows)
             if len(rows) < batch_size:
                 break
@@ -67,6 +73,11 @@ async def settle_silent_mail(db: Database, *, now: datetime, batch_size: int) ->
 async def _finish(connection: Connection, rows: Sequence[Any], lines: Sequence[Event], now: datetime) -> None:
     await events.record(connection, lines)
     await complete_finished(connection, {row["order_id"] for row in rows}, now=now)
+
+
+def _lost_call(row: Any) -> dict[str, Any]:
+    call = {"provider": row["provider"], "attempt": row["attempts"], "started": row["attempt_started"].isoformat()}
+    return {**call, "reason": "worker stopped during the call", "next": "over"}
 
 
 def _line(row: Any, now: datetime, kind: Kind, detail: dict[str, Any]) -> Event:
