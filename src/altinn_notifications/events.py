@@ -35,7 +35,7 @@ class Kind(StrEnum):
     SEND_REFUSED = "send-refused"  # provider, attempt, started, result, reason
     SEND_DEFERRED = "send-deferred"  # provider, attempt, started, reason, at
     SEND_RETURNED = "send-returned"  # provider, attempt, started, reason, pausedUntil
-    SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: "retry", "hold" or "end"
+    SEND_UNKNOWN = "send-unknown"  # provider, attempt, started, reason, next: retry, hold, end, aside, ask, over
     RETRY_REQUESTED = "retry-requested"  # by an operator
     ATTACHMENTS_DEFERRED = "attachments-deferred"  # reason, at
     ATTACHMENTS_REFUSED = "attachments-refused"  # result, reason

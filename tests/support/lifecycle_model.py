@@ -84,9 +84,11 @@ class Message:
     def end_call(self, claims: int, outcome: str, now: datetime) -> None:
         """The call ended: `accepted`, `busy`, `down`, `unknown`, or the final result of a refusal."""
         self.unknowns += outcome == "unknown"
-        if self.claims != claims or self.expiry <= now:
+        if self.claims != claims:
             return
         self.has_open_call = False
+        if self.expiry <= now:
+            return
         if self.result != "Sending":
             return
         if outcome in {"busy", "unknown"}:
@@ -118,7 +120,8 @@ class Message:
     def terminate(self, now: datetime) -> None:
         """It did not end in its time."""
         if self.is_pending and self.expiry < now - OFFSET:
-            self.result, self.wake = "Failed_TTL", None
+            self.unknowns += self.has_open_call  # nobody is left who could tell, or repeat it
+            self.result, self.wake, self.has_open_call = "Failed_TTL", None, False
 
     def fall_silent(self, now: datetime) -> None:
         """Nobody reported on an accepted mail for so long that it counts as delivered."""

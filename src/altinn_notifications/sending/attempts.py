@@ -68,6 +68,12 @@ CLOSE: Final = """
     WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.expiry > $9
     RETURNING s.notification_id, s.order_id, s.result"""
 
+# What became of it is on the timeline, so nobody is to find the call open when the message is ended.
+END_LATE: Final = """
+    UPDATE notification_states s SET attempt_open = false
+    FROM unnest($1::uuid[], $2::integer[]) AS u (notification_id, claim_count)
+    WHERE s.notification_id = u.notification_id AND s.claim_count = u.claim_count AND s.expiry <= $3"""
+
 INSERT_EXPIRED: Final = """
     INSERT INTO dead_delivery_reports
         (channel, delivery_report, first_seen, last_attempt, attempt_count, reason, message)
@@ -163,7 +169,8 @@ class Attempts:
             if len(group) > 1:
                 raise  # each is then tried by itself
             log.error("provider_reference_taken", notification_id=str(group[0].claim.notification_id))  # noqa: TRY400 - a traceback would add nothing
-            made_known = await self._store([_set_aside(group[0])], now)
+            group = [_set_aside(group[0])]
+            made_known = await self._store(group, now)
         count_unknown(closing.claim.channel for closing in group if closing.decision.event is Kind.SEND_UNKNOWN)
         await match_missed(self._db, made_known, now=now)
         return [None] * len(group)
@@ -174,8 +181,23 @@ class Attempts:
 
 
 def _set_aside(closing: Closing) -> Closing:
-    """Nothing more is done about a message whose reference is another's; it ends as `Failed_TTL` (spec 08, 11.1)."""
-    return replace(closing, decision=replace(closing.decision, result=None, reference=None, wake_at=None))
+    """A provider said that it took the message, and named another's reference: nobody knows what it took.
+
+    It is not sent again by itself. Mail that has only begun is asked for under its own operation id; anything else ends
+    as `Failed_TTL`, unless an operator decides otherwise. Source: spec 08, 10.4 and 11.1.
+    """
+    decision, is_asked_for = closing.decision, closing.decision.poll_at is not None
+    detail = {"reason": "it named another message's reference", "next": "ask" if is_asked_for else "aside"}
+    in_doubt = replace(
+        decision,
+        event=Kind.SEND_UNKNOWN,
+        result=None,
+        reference=None,
+        wake_at=None,
+        outcome_unknown=not is_asked_for,
+        detail=detail,
+    )
+    return replace(closing, decision=in_doubt)
 
 
 async def _store_outcomes(connection: Connection, group: Sequence[Closing], now: datetime) -> set[tuple[str, str]]:
@@ -213,8 +235,11 @@ def pause_of(provider: str, decision: Decision) -> Pause | None:
 
 async def _note_expired(connection: Connection, closings: Sequence[Closing], now: datetime) -> None:
     """A result for a notification that expired meanwhile changes nothing and becomes a dead report (spec 07, 4.2)."""
-    late = [c for c in closings if c.decision.result not in (None, "New") and c.claim.expiry <= now]
-    await note_expired(connection, [_late(closing) for closing in late], now=now)
+    late = [closing for closing in closings if closing.claim.expiry <= now]
+    if late:
+        await connection.execute(END_LATE, *columns((c.claim.notification_id, c.claim.claim_count) for c in late), now)
+    ended = [_late(closing) for closing in late if closing.decision.result not in (None, "New")]
+    await note_expired(connection, ended, now=now)
 
 
 def _late(closing: Closing) -> LateResult:

@@ -270,6 +270,9 @@ _ORDER_LINES: Final[Mapping[str, Callable[[Details], Line]]] = {
 _NOT_REPEATED: Final = {
     "hold": "It is not repeated, as its owner decided.",
     "end": "It was meant for that moment, so it is not repeated.",
+    "aside": "It has probably been sent, so it is not repeated unless an operator asks for it.",
+    "ask": "It is asked for under its own id.",
+    "over": "There was no time left to repeat it.",
 }
 
 

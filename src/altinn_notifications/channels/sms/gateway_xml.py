@@ -76,10 +76,13 @@ def _outcome_of_document(document: Element) -> Outcome:
     if logon is not None and logon != _OK:
         # Whoever gets in next is not known to the gateway either: the account is wrong, not the recipient.
         return Deferred(Scope.PROVIDER, "the gateway does not let us in", misconfigured=True)
-    ours = next((found for found in document.iter("MSG") if (_text(found, "ID") or "").strip() == _MESSAGE_ID), None)
-    if logon is None or ours is None:
+    about_ours = (each for each in document.iter("MSG") if (_text(each, "ID") or "").strip() == _MESSAGE_ID)
+    told = [_outcome_of_message(each) for each in about_ours]
+    if logon is None or not told:
         return Unknown("the gateway's answer does not tell about the message")
-    return _outcome_of_message(ours)
+    if any(outcome != told[0] for outcome in told):
+        return Unknown("the gateway's answer contradicts itself about the message")
+    return told[0]
 
 
 def _outcome_of_message(answered: Element) -> Outcome:
