@@ -11,6 +11,7 @@ from support.platform_peer import DIALOGS, Reply, running_peer
 from support.requests import an_order_request
 from support.service import API, errors_of, keys_of, running_service
 from support.times import MINUTE, NOON
+from support.tokens import END_USER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 LOG = f"{API}/future/enduser/log"
 DIALOG = "0198a6d2-51f3-7c40-9b1e-6d2f0c8e4a77"
 TRANSMISSION = "0198a6d2-0000-7000-8000-000000000001"
-END_USER = "altinn:portal/enduser"
 
 
 @pytest.fixture

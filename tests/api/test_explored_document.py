@@ -29,7 +29,7 @@ from support.peers import service_among_peers
 from support.requests import a_reminder, an_order_request, to_sms
 from support.service import API, METRICS_KEY
 from support.times import DAY, NOON
-from support.tokens import COMPOSED, CREATE, SUPPORT, unsigned
+from support.tokens import COMPOSED, CREATE, END_USER, SUPPORT, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from support.service import Service
 
 EXAMPLES = 300
-END_USER = "altinn:portal/enduser"
 DIALOG = "0198a6d2-51f3-7c40-9b1e-6d2f0c8e4a77"
 REFERENCE = "sak-77"
 SHIPMENT = f"{API}/future/shipment/{{id}}"

@@ -11,7 +11,7 @@ from altinn_notifications.authentication.policies import Policy
 from altinn_notifications.settings import GeneralSettings
 from support.requests import an_order_request
 from support.service import API
-from support.tokens import COMPOSED, CREATE, SUPPORT, a_key, unsigned
+from support.tokens import COMPOSED, CREATE, END_USER, SUPPORT, a_key, unsigned
 
 if TYPE_CHECKING:
     import httpx
@@ -23,7 +23,7 @@ SCOPES: Final = {
     Policy.CREATE: CREATE,
     Policy.COMPOSED: COMPOSED,
     Policy.SUPPORT: SUPPORT,
-    Policy.END_USER: "altinn:portal/enduser",
+    Policy.END_USER: END_USER,
 }
 GUARDED: Final = [route for route in routes(GeneralSettings()) if route.policy in SCOPES]
 JSON: Final = {"Content-Type": "application/json"}

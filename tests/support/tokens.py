@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CREATE = "altinn:serviceowner/notifications.create"
 COMPOSED = "altinn:serviceowner/notifications.composedemail.create"
 SUPPORT = "altinn:notifications.support.admin"
+END_USER = "altinn:portal/enduser"
 OPENID = "/authentication/api/v1/openid/"
 DISCOVERY = f"{OPENID}.well-known/openid-configuration"
 CERTIFICATES = "/certificates/"
