@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -214,12 +215,15 @@ class _ClientThatLeaves:
         self.answer.append(message)
 
 
-async def leave(service: Service, client: _ClientThatLeaves) -> int:
-    """The status that a client which has left would have got for an order."""
+def order_scope(service: Service) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {service.bearer}", "content-type": "application/json"}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": "POST", "path": ORDERS, "query_string": b"", "headers": raw}
-    await service.app(scope, client.receive, client.send)  # type: ignore[arg-type]  # as loosely typed as a server
+    return {"type": "http", "method": "POST", "path": ORDERS, "query_string": b"", "headers": raw}
+
+
+async def leave(service: Service, client: _ClientThatLeaves) -> int:
+    """The status that a client which has left would have got for an order."""
+    await service.app(order_scope(service), client.receive, client.send)  # type: ignore[arg-type]  # as loosely typed as a server
     body = json.loads(client.answer[1]["body"])
     assert body["code"] == "NOT-00002"
     return int(client.answer[0]["status"])
@@ -232,6 +236,25 @@ async def test_an_order_of_a_client_that_has_gone_is_not_stored(service: Service
     assert await leave(service, _ClientThatLeaves({"type": "http.request", "body": body})) == 499
     assert await stored_creators(service) == []
     assert (await service.order(request)).status_code == 201
+
+
+async def test_an_order_whose_answer_reached_nobody_is_answered_again(service: Service) -> None:
+    request = an_order_request()
+    body: dict[str, Any] = {"type": "http.request", "body": json.dumps(request).encode()}
+    messages = iter([body])
+
+    async def receive() -> dict[str, Any]:
+        if (message := next(messages, None)) is None:
+            await asyncio.Event().wait()
+        return message or {}
+
+    async def lose(_: dict[str, Any]) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await service.app(order_scope(service), receive, lose)  # type: ignore[arg-type]  # as loosely typed as a server
+    assert await stored_creators(service) == ["ttd"]
+    assert (await service.order(request)).status_code == 200
 
 
 async def test_a_body_may_come_in_pieces(service: Service) -> None:

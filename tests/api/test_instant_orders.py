@@ -9,7 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from altinn_notifications.lifecycle import Channel
 from altinn_notifications.reports.matching import match_due
+from altinn_notifications.reports.model import DeliveryReport, ReportSource
 from altinn_notifications.sending.termination import terminate_expired
 from support.gateway_peer import DROP, HANG, Answer, accepted, answered
 from support.instant import (
@@ -308,7 +310,14 @@ async def test_an_sms_without_report_ends_five_minutes_after_its_lifetime(
 ) -> None:
     await instant.post(SMS, an_instant_sms(seconds=60))
     db = instant.service.services.db
-    clock.turn(6 * MINUTE)
+    clock.turn(90 * SECOND)
+    reference = (await instant.only_stored())["provider_reference"]
+    late = DeliveryReport(ReportSource.SMS_GATEWAY, Channel.SMS, reference, "Delivered", {})
+    await instant.service.services.reports.store([late], now=clock.now())
+    await match_due(db, now=clock.now())
+    assert (await instant.only_stored())["result"] == "Accepted"
+    assert await db.fetchval("SELECT reason FROM dead_delivery_reports") == "NOTIFICATION_EXPIRED"
+    clock.turn(270 * SECOND)
     await terminate_expired(db, now=clock.now(), offset=5 * MINUTE, batch_size=10)
     assert (await instant.only_stored())["result"] == "Accepted"
     clock.turn(SECOND)

@@ -9,12 +9,13 @@ from uuid import uuid4
 
 import pytest
 
+from altinn_notifications.settings import NotificationSettings
 from support.gateway_peer import GatewayPeer, accepted
 from support.orders import an_order, an_sms_order, registered
 from support.platform_peer import running_peer
-from support.rows import a_stored_order, a_stored_sms, insert
+from support.rows import a_feed_entry, a_stored_order, a_stored_sms, insert, insert_numbered
 from support.running_worker import running_worker
-from support.service import API
+from support.service import API, running_service
 from support.smtp_peer import SmtpPeer
 from support.times import DAY, HOUR, MINUTE, NOON, SECOND
 from support.waiting import until
@@ -116,6 +117,19 @@ async def test_one_call_ends_all_that_has_expired_however_many_batches_it_takes(
     assert await how_many(db, "Failed_TTL") == 150
     assert await db.fetchval("SELECT status FROM order_states") == "Completed"
     assert await db.fetchval("SELECT count(*) FROM notification_log") == 150
+
+
+async def test_one_call_deletes_one_batch_of_what_is_too_old_in_the_feed(
+    database_url: str, db: Database, clock: FixedClock
+) -> None:
+    ages = (93, 92, 91, 89)
+    numbers = [await insert_numbered(db, a_feed_entry(created=NOON - age * DAY)) for age in ages]
+    one_at_a_time = NotificationSettings(status_feed_cleanup_batch_size=1)
+    async with running_service(database_url, clock, notification=one_at_a_time) as service:
+        for kept in (numbers[1:], numbers[2:], numbers[3:], numbers[3:]):
+            await trigger(service, "deleteoldstatusfeedrecords")
+            rows = await db.fetch("SELECT sequence_number FROM status_feed ORDER BY sequence_number")
+            assert [row["sequence_number"] for row in rows] == kept
 
 
 async def test_one_call_processes_all_that_is_due(service: Service, db: Database) -> None:

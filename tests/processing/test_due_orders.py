@@ -10,7 +10,10 @@ from altinn_notifications.database.pool import DatabaseUnavailable
 from altinn_notifications.orders.model import NotificationChannel, Recipient, SendingTimePolicy
 from altinn_notifications.processing import due_orders
 from altinn_notifications.processing.due_orders import claim_due_orders
+from altinn_notifications.sending.termination import terminate_expired
+from support.lanes import a_lane, drain
 from support.orders import SMS, an_order, an_sms_order, feed_of, kinds_of, log_of, processor, registered, status_of
+from support.providers import ScriptedProvider
 from support.times import HOUR, MINUTE, NOON, SECOND
 
 if TYPE_CHECKING:
@@ -40,6 +43,14 @@ async def test_the_oldest_orders_are_claimed_first(db: Database) -> None:
     assert await claim(db) == []
 
 
+async def test_batches_follow_each_other_until_nothing_is_due(db: Database, clock: FixedClock) -> None:
+    await registered(db, *(an_order() for _ in range(120)))
+    one = processor(db, clock, past_due_orders_batch_size=50)
+    assert [await one.process_batch() for _ in range(4)] == [50, 50, 20, 0]
+    await registered(db, *(an_order() for _ in range(50)))
+    assert [await one.process_batch() for _ in range(2)] == [50, 0]
+
+
 async def test_claims_made_at_the_same_time_are_disjoint(db: Database) -> None:
     await registered(db, *(an_order() for _ in range(40)))
     claims = await asyncio.gather(*(claim(db, limit=10) for _ in range(4)))
@@ -57,9 +68,10 @@ async def test_one_owners_campaign_does_not_hold_up_another_owner(db: Database) 
 async def test_claiming_does_not_move_the_last_change(db: Database) -> None:
     order = an_order()
     await registered(db, order)
-    await claim(db, now=NOON + HOUR)
-    assert await db.fetchval("SELECT last_change FROM order_states") == NOON
-    assert await status_of(db, order.id) == "Processing"
+    for count in (1, 2):
+        await claim(db, now=NOON + count * HOUR)
+        assert await db.fetchval("SELECT last_change FROM order_states WHERE claim_count = $1", count) == NOON
+        assert await status_of(db, order.id) == "Processing"
 
 
 async def test_a_due_order_becomes_notifications(db: Database, clock: FixedClock) -> None:
@@ -174,6 +186,12 @@ async def test_an_order_first_claimed_after_its_deadline_is_processed_as_usual(d
     await processor(db, clock).process_batch()
     assert await status_of(db, order.id) == "Processed"
     assert await db.fetchval("SELECT expiry < $1 FROM notification_states", clock.now())
+    smtp = ScriptedProvider("smtp")
+    await drain(a_lane(db, clock, smtp))
+    assert smtp.sent == []
+    await terminate_expired(db, now=clock.now(), offset=5 * MINUTE, batch_size=10)
+    assert await db.fetchval("SELECT result FROM notification_states") == "Failed_TTL"
+    assert await status_of(db, order.id) == "Completed"
 
 
 async def test_the_sleeper_knows_when_the_next_order_is_due(db: Database) -> None:

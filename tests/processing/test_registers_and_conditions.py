@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from altinn_notifications.orders.model import NotificationChannel, Recipient
+from altinn_notifications.platform.check_digits import is_identity_number
 from altinn_notifications.processing import processor as processing
 from altinn_notifications.processing.due_orders import claim_due_orders, release_one_of_each
 from altinn_notifications.recipients import lookup
@@ -421,6 +423,33 @@ async def test_only_so_many_orders_are_held_while_nobody_answers(stage: Stage, m
     await held
     await stage.settled()
     assert await status_of(stage.db, more.id) == "Processed"
+
+
+async def test_a_user_whose_email_is_an_official_one_is_reached_at_the_number(stage: Stage) -> None:
+    number = FLINK.organization_number
+    stage.peer.organizations = [
+        {"organizationNumber": number, "emailList": ["post@flink.example"], "mobileNumberList": ["+4799999101"]}
+    ]
+    user = {"userId": 1, "email": "POST@flink.example", "mobileNumber": "+4799999201"}
+    stage.peer.users = [{"organizationNumber": number, "partyId": 51001, "userContactPoints": [user]}]
+    stage.peer.permits = {(51001, 1)}
+    order = to_kari(recipients=(FLINK,), channel=CHANNEL.EMAIL_PREFERRED, resource_id="urn:altinn:resource:demo")
+    await stage.register(order)
+    await stage.run()
+    assert await stage.made(order) == [("Email", "post@flink.example", "New"), ("Sms", "+4799999201", "New")]
+
+
+async def test_a_thousand_and_one_persons_are_named_in_two_calls(stage: Stage) -> None:
+    candidates = (f"{base:09}{digits:02}" for base in range(10_000_000, 10_002_000) for digits in range(100))
+    persons = list(islice(filter(is_identity_number, candidates), 1001))
+    stage.peer.persons = [{"nationalIdentityNumber": nin, "email": f"p{nin}@epost.example"} for nin in persons]
+    stage.peer.names = {nin: f"NAVN {nin}" for nin in persons}
+    recipients = tuple(Recipient(national_identity_number=nin) for nin in persons)
+    await stage.register(to_kari(recipients=recipients, email=GREETING))
+    await stage.run()
+    assert len(stage.peer.calls_to(NAMES)) == 2
+    rows = await stage.db.fetch("SELECT national_identity_number AS nin, subject FROM notifications")
+    assert {row["nin"]: row["subject"] for row in rows} == {nin: f"Hei NAVN {nin}" for nin in persons}
 
 
 def stumbling_over(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from altinn_notifications.channels.protocol import Accepted, Refused
+from altinn_notifications.channels.protocol import Accepted, Deferred, Refused, Scope
 from altinn_notifications.database.wakeups import Wakeups
 from altinn_notifications.lifecycle import Channel
 from altinn_notifications.reports import matching
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from altinn_notifications.channels.protocol import Outcome
     from altinn_notifications.clock import FixedClock
     from altinn_notifications.database.pool import Database
 
 SMS = "sms-anytime"
+BUSY = Deferred(Scope.MESSAGE, "450 try later")
 IS_ACCEPTED = "SELECT true FROM notification_states WHERE result = 'Accepted'"
 
 
@@ -84,18 +86,24 @@ async def test_of_two_reports_in_one_batch_the_last_decides(db: Database, clock:
     assert await result_of(db, sms) == "Delivered"
 
 
-async def test_a_send_result_after_the_report_leaves_the_final_state(db: Database, clock: FixedClock) -> None:
+@pytest.mark.parametrize("late", [Accepted("op-1"), Refused("Failed", "554"), BUSY], ids=["yes", "no", "later"])
+async def test_a_send_result_after_the_report_leaves_the_final_state(
+    db: Database, clock: FixedClock, late: Outcome
+) -> None:
     order = an_order()
     (email,) = await processed(db, clock, order)
-    smtp = ScriptedProvider("smtp", [Refused("Failed", "554")])
+    smtp = ScriptedProvider("smtp", [late])
     smtp.hang = asyncio.Event()
     task = asyncio.create_task(drain(a_lane(db, clock, smtp)))
     await smtp.called.wait()
-    report = DeliveryReport(ReportSource.SMTP, Channel.EMAIL, str(smtp.sent[0].operation_id), "Delivered", {})
+    raw = {"action": "delivered"}
+    report = DeliveryReport(ReportSource.SMTP, Channel.EMAIL, str(smtp.sent[0].operation_id), "Delivered", raw)
     await receive(db, clock, report)
     smtp.hang.set()
     await task
     assert await result_of(db, email) == "Delivered"
+    assert await db.fetchval("SELECT report FROM notification_states") == raw
+    assert len(smtp.sent) == 1
     assert len(await feed_of(db, order.id)) == 1
 
 
@@ -144,8 +152,9 @@ async def test_a_dead_report_is_applied_and_resolved_when_its_reference_becomes_
 
 async def test_a_report_for_an_expired_notification_changes_nothing(db: Database, clock: FixedClock) -> None:
     _, sms = await sent_sms(db, clock)
-    clock.turn(2 * DAY)
+    clock.turn(2 * DAY + SECOND)
     await receive(db, clock, sms_report())
+    await climb(db, clock)
     assert await result_of(db, sms) == "Accepted"
     assert await db.fetchval("SELECT report FROM notification_states") is None
     assert [row["reason"] for row in await dead_reports(db)] == ["NOTIFICATION_EXPIRED"]

@@ -302,6 +302,17 @@ async def test_an_expired_notification_is_never_claimed(db: Database, clock: Fix
     assert (smtp.sent, await result_of(db, email)) == ([], "New")
 
 
+async def test_lanes_that_claim_at_the_same_time_claim_different_messages(db: Database, clock: FixedClock) -> None:
+    emails = await processed(db, clock, an_order(recipients=an_order().recipients * 25))
+    lanes = [a_lane(db, clock, ScriptedProvider("smtp"), batch_size=10, worker=number) for number in range(2)]
+    batches = await asyncio.gather(*(lane.claim() for lane in lanes))
+    batches += [await lanes[0].claim(), await lanes[1].claim()]
+    claimed = [claim.notification_id for batch in batches for claim, *_ in batch]
+    assert all(len(batch) <= 10 for batch in batches)
+    assert sorted(claimed) == sorted(emails)
+    assert await lanes[0].claim() == []
+
+
 async def test_one_owners_half_million_does_not_hold_up_another_owners_single_mail(
     db: Database, clock: FixedClock
 ) -> None:

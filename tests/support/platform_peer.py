@@ -95,6 +95,7 @@ class PlatformPeer:
         self.concurrent = 0
         self.most_concurrent = 0
         self._next: dict[str, deque[Reply]] = defaultdict(deque)
+        self._waits: dict[str, deque[asyncio.Event]] = defaultdict(deque)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: dict[str, Callable[[Call], Reply]] = {
             PERSONS: self._answer_persons,
@@ -133,6 +134,10 @@ class PlatformPeer:
         """Give these answers to the next requests of `path`, then the ordinary ones again."""
         self._next[path].extend(replies)
 
+    def wait_next(self, path: str, until: asyncio.Event) -> None:
+        """Let the next request of `path` wait for `until`; what is asked after it is answered meanwhile."""
+        self._waits[path].append(until)
+
     def forget_answers(self) -> None:
         """Answer as usual again, whatever was planned."""
         self._next.clear()
@@ -162,11 +167,12 @@ class PlatformPeer:
 
     async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> None:
         waiting = self._next[call.path]
+        held = self._waits[call.path].popleft() if self._waits[call.path] else None
         reply = waiting.popleft() if waiting else self._answers.get(call.path, _not_found)(call)
         self.concurrent += 1
         self.most_concurrent = max(self.most_concurrent, self.concurrent)
         try:
-            await asyncio.sleep(0)
+            await (held.wait() if held else asyncio.sleep(0))
             await _write(reply, writer)
         finally:
             self.concurrent -= 1
