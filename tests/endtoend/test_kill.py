@@ -12,6 +12,7 @@ import pytest
 from altinn_notifications.orders import storage
 from altinn_notifications.orders.model import NotificationChannel, Recipient
 from support.deployment import deployment
+from support.kills import OpenCall, as_stored, kill_and_restart, marked
 from support.orders import SMS, a_chain, an_order, an_sms_order
 from support.waiting import until
 
@@ -27,9 +28,6 @@ EMAILS, TEXTS = 3000, 2000
 KILLS = 4
 UNFINISHED = "SELECT count(*) FROM order_states WHERE status <> 'Completed'"
 TOUCHED = "SELECT count(*) FROM order_states WHERE status <> 'Registered'"
-MARKED = """
-    SELECT DISTINCT n.destination FROM events e JOIN notifications n ON n.id = e.notification_id
-    WHERE e.kind = 'send-unknown'"""
 SETS = "SELECT order_id, count(*) AS notifications FROM notifications GROUP BY order_id"
 
 
@@ -55,18 +53,9 @@ async def all_complete(db: Database) -> None:
     await until(finished, "every order is completed", seconds=120)
 
 
-async def marked(db: Database) -> set[str]:
-    """The recipients whose row says that a call was open when its worker died."""
-    return {row["destination"] for row in await db.fetch(MARKED)}
-
-
-def as_stored(recipients: set[str]) -> set[str]:
-    """Addresses, and numbers that the gateway got with 00 or without a sign."""
-    return {to if "@" in to else f"+{to.lstrip('+0')}" for to in recipients}
-
-
-async def killed_while_sending(site: Deployment, db: Database) -> None:
-    worker = await site.start("worker")
+async def killed_while_sending(site: Deployment, db: Database) -> set[OpenCall]:
+    """Kill the worker now and then until everything has left; the calls that were open at the kills."""
+    worker, open_calls = await site.start("worker"), set[OpenCall]()
     total = EMAILS + TEXTS
     for share in sorted(random.sample(range(3, 85), KILLS)):
 
@@ -74,9 +63,9 @@ async def killed_while_sending(site: Deployment, db: Database) -> None:
             return site.collect().count * 100 >= share * total
 
         await until(has_come, f"{share} % have arrived", seconds=90)
-        await worker.kill()
-        await worker.start()
+        open_calls |= await kill_and_restart(worker, db)
     await all_complete(db)
+    return open_calls
 
 
 async def test_no_message_of_a_killed_worker_is_lost_and_only_marked_ones_come_twice(
@@ -87,11 +76,12 @@ async def test_no_message_of_a_killed_worker_is_lost_and_only_marked_ones_come_t
         site.relay.delay = site.gateway.delay = 0.02
         await site.start("api")
         async with site.reporting():
-            await killed_while_sending(site, db)
+            open_calls = await killed_while_sending(site, db)
         arrived = site.collect()
         assert len(arrived.mails) == EMAILS
         assert len(arrived.texts) == TEXTS
         assert as_stored(arrived.repeated) <= await marked(db)
+        assert arrived.count - EMAILS - TEXTS <= len(open_calls)
         repeated = [to for to in arrived.repeated if to in arrived.mails]
         assert all(len(set(arrived.mails[to])) == len(arrived.message_ids[to]) == 1 for to in repeated)
         assert await db.fetchval("SELECT count(*) FROM notification_log WHERE status = 'Delivered'") == EMAILS + TEXTS

@@ -1,4 +1,7 @@
-"""Workers that are killed while their provider knows operation ids: nobody gets a mail twice (design promise 5)."""
+"""Workers that are killed while mail goes to a provider that knows operation ids, and SMS to one that does not.
+
+Nobody gets a mail twice, and an SMS only if its call was open at a kill and is marked (design promise 5).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from altinn_notifications.settings import EmailSettings
 from altinn_notifications.simulator.app import bound, create_simulator, http_config
 from support.acs import acs_settings, connection_string
 from support.deployment import deployment
-from support.orders import a_chain, an_order
+from support.kills import OpenCall, as_stored, kill_and_restart, marked
+from support.orders import a_chain, an_order, an_sms_order
 from support.simulator import serving_config, simulator_settings
 from support.waiting import until
 
@@ -28,14 +32,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from altinn_notifications.database.pool import Database
-    from support.deployment import Deployment, OurProcess
+    from support.deployment import Deployment
 
 pytestmark = pytest.mark.slow
-EMAILS = 600
+EMAILS, TEXTS = 600, 500
 KILLS = 3
 RESULTS = "SELECT result, count(*) AS count FROM notification_states GROUP BY result"
 COMPLETED = "SELECT count(*) FROM order_states WHERE status = 'Completed'"
-UNKNOWN = "SELECT count(*) FROM events WHERE kind = 'send-unknown'"
+UNKNOWN = """
+    SELECT count(*) FROM events e JOIN notifications n ON n.id = e.notification_id
+    WHERE e.kind = 'send-unknown' AND n.channel = 'Email'"""
 REFERENCES = "SELECT count(DISTINCT provider_reference) FROM notification_states"
 
 
@@ -59,15 +65,18 @@ async def mailbox(platform: httpx.AsyncClient) -> int:
     return int(state["mailbox"]["messages"])
 
 
-async def kill_now_and_then(worker: OurProcess, platform: httpx.AsyncClient) -> None:
+async def kill_now_and_then(site: Deployment, db: Database, platform: httpx.AsyncClient) -> set[OpenCall]:
+    """Kill a worker that sends, again and again; the calls that were open at the kills."""
+    worker, open_calls = await site.start("worker"), set[OpenCall]()
     for share in sorted(random.sample(range(3, 90), KILLS)):
 
         async def has_come(share: int = share) -> bool:
-            return await mailbox(platform) * 100 >= share * EMAILS
+            arrived = await mailbox(platform) + site.deliveries.count
+            return arrived * 100 >= share * (EMAILS + TEXTS)
 
         await until(has_come, f"{share} % have arrived", seconds=60)
-        await worker.kill()
-        await worker.start()
+        open_calls |= await kill_and_restart(worker, db)
+    return open_calls
 
 
 async def register(db: Database) -> None:
@@ -75,7 +84,10 @@ async def register(db: Database) -> None:
     # No report tells about every other mail, so that only the question under its operation id can.
     words = ("kari", "noreport")
     people = [Recipient(email_address=f"{words[number % 2]}+{number:05}@example.no") for number in range(EMAILS)]
+    numbers = [Recipient(mobile_number=f"+47999{number:05}") for number in range(TEXTS)]
     orders = [an_order(recipients=(person,)) for person in people]
+    orders += [an_sms_order(recipients=(number,)) for number in numbers]
+    random.shuffle(orders)
     due = [replace(order, created=now, requested_send_time=now) for order in orders]
     await storage.register(db, [a_chain(order) for order in due])
 
@@ -85,25 +97,31 @@ async def test_no_mail_of_a_killed_worker_comes_twice_where_operation_ids_are_kn
 ) -> None:
     await register(db)
     async with deployment(database_url, tmp_path) as site, local_platform(str(site.http.base_url)) as platform:
-        await work_through_kills(site, platform)
-        await until(lambda: all_have_ended(db), "every mail has its result", seconds=90)
+        site.gateway.delay = 0.02
+        configure(site, platform)
+        await site.start("api")
+        async with site.reporting():
+            open_calls = await kill_now_and_then(site, db, platform)
+            await until(lambda: all_have_ended(db), "every message has its result", seconds=90)
         assert await mailbox(platform) == EMAILS
-    assert await db.fetchval(COMPLETED) == EMAILS / 2
-    assert await db.fetchval(REFERENCES) == EMAILS
+        texts = site.deliveries
+    assert len(texts.texts) == TEXTS
+    assert as_stored(texts.repeated) <= await marked(db)
+    assert texts.count - TEXTS <= sum(call.channel == "Sms" for call in open_calls)
+    assert await db.fetchval(COMPLETED) == EMAILS / 2 + TEXTS
+    assert await db.fetchval(REFERENCES) == EMAILS + TEXTS
     assert await db.fetchval(UNKNOWN) > 0, "the kills met no open call; the test has shown nothing"
 
 
 async def all_have_ended(db: Database) -> bool:
     results = {row["result"]: row["count"] for row in await db.fetch(RESULTS)}
-    return results == {"Delivered": EMAILS / 2, "Succeeded": EMAILS / 2}
+    return results == {"Delivered": EMAILS / 2 + TEXTS, "Succeeded": EMAILS / 2}
 
 
-async def work_through_kills(site: Deployment, platform: httpx.AsyncClient) -> None:
+def configure(site: Deployment, platform: httpx.AsyncClient) -> None:
     site.configure(
         EMAIL_PROVIDERS="acs",
         ACS_CONNECTION_STRING=connection_string(f"{platform.base_url.join('/acs')}"),
         ACS_POLL_INTERVAL_MS="500",
         ACS_RETRY_DELAY_MS="50",
     )
-    await site.start("api")
-    await kill_now_and_then(await site.start("worker"), platform)
