@@ -97,8 +97,7 @@ ERRORS: Final = (
         "unsupported-content-type",
         415,
         "The body is not declared as JSON",
-        "`Content-Type` is missing, names something other than JSON, or a character set other than UTF-8 and "
-        "UTF-16.",
+        "`Content-Type` is missing, names something other than JSON, or a character set other than UTF-8 and UTF-16.",
         "Send `Content-Type: application/json`.",
     ),
     KnownError(
