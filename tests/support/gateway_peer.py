@@ -95,6 +95,18 @@ class GatewayPeer:
         for writer in self._sessions:
             writer.close()
 
+    async def shut(self) -> None:
+        """Take no connections any more and break those that are open, as a machine does that goes down."""
+        assert self._server is not None
+        self._server.close()
+        for writer in self._sessions:
+            writer.transport.abort()
+        await self.wait_until_gone()
+
+    async def reopen(self) -> None:
+        """Listen again where it was before."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
+
     async def wait_until_gone(self) -> None:
         """Return when every session has ended."""
         while self._sessions:
