@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,11 @@ from support.lanes import MAIL_POLICY, SMS_POLICY, WINDOW, a_lane, drain, routes
 from support.orders import EMAIL, an_order, an_sms_order, feed_of, kinds_of, processed, result_of, status_of
 from support.providers import ScriptedProvider
 from support.times import DAY, HOUR, MINUTE, NOON, SECOND
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from altinn_notifications.channels.protocol import Outcome
@@ -126,6 +129,41 @@ async def test_messages_that_nobody_answers_do_not_keep_others_from_a_provider_t
     link.outcomes.extend([Accepted("sound"), LOST, LOST])
     await drain(lane)
     assert (await result_of(db, sound), link.sent[2].notification_id) == ("Accepted", sound)
+
+
+@pytest.mark.parametrize("outcome", [LOST, DOWN], ids=["retry", "pause"])
+async def test_a_lane_that_fell_asleep_during_a_call_wakes_for_what_follows_it(
+    db: Database, clock: FixedClock, outcome: Outcome
+) -> None:
+    (sms,) = await processed(db, clock, an_sms_order())
+    link, stop, asleep = ScriptedProvider("link", [outcome]), asyncio.Event(), asyncio.Event()
+    link.hang = asyncio.Event()
+    lane = a_lane(db, clock, link, "sms-anytime", policy=replace(SMS_POLICY, waits=(1,), provider_pause=SECOND))
+    next_wake = lane._next_wake
+
+    async def tell_when_it_is_known(now: datetime) -> datetime | None:
+        wake = await next_wake(now)
+        asleep.set()
+        return wake
+
+    setattr(lane, "_next_wake", tell_when_it_is_known)  # noqa: B010 - the last thing before it falls asleep
+    running = asyncio.create_task(lane.run(stop))
+    await link.called.wait()
+    await asleep.wait()
+    link.hang.set()
+
+    async def is_deferred() -> bool:
+        return bool(await db.fetchval("SELECT NOT attempt_open AND attempts = 1 FROM notification_states"))
+
+    await until(is_deferred, "the outcome is stored")
+    clock.turn(SECOND)
+
+    async def is_accepted() -> bool:
+        return await result_of(db, sms) == "Accepted"
+
+    await until(is_accepted, "it is sent again")
+    stop.set()
+    await running
 
 
 async def test_mail_that_may_have_arrived_is_repeated_by_its_own_provider_under_its_id(

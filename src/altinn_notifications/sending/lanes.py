@@ -335,6 +335,8 @@ class Lane(Generic[Message]):
     async def _record(self, closing: Closing) -> None:
         try:
             await self._attempts.close(closing)
+            if closing.decision.deferred or closing.decision.pause_until is not None:
+                self._wake.set()  # it sleeps until what was known when it fell asleep, which may be later
         except Exception as error:
             log.exception(
                 "outcome_not_recorded", notification_id=str(closing.claim.notification_id), error=type(error).__name__
