@@ -12,6 +12,7 @@ import httpx
 
 from support.deployment import LAST_WORDS, START_SECONDS, OurProcess
 from support.service import API, ORDERS
+from support.tokens import CREATE
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class LocalRun:
         self.api_url = f"http://localhost:{environment['NOTIFICATIONS_PORT']}"
         self.platform_url = f"http://localhost:{environment['NOTIFICATIONS_SIMULATOR_PORT']}"
         self._process = OurProcess("run", environment, folder)
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[tuple[str, str], str] = {}
 
     async def start(self) -> None:
         """Start everything, and wait until it answers."""
@@ -67,14 +68,23 @@ class LocalRun:
 
     # --- what owners do
 
-    async def call(self, method: str, path: str, body: Any = None, *, creator: str = "ttd") -> httpx.Response:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        creator: str = "ttd",
+        scope: str = CREATE,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
         """A request to the API by this owner, with a quick token of the platform."""
-        if creator not in self._tokens:
-            query = f"scopes=altinn:serviceowner/notifications.create&org={creator}&ttl=30000000"
+        if (creator, scope) not in self._tokens:
+            query = f"scopes={scope}&org={creator}&ttl=30000000"
             answer = await self.http.get(f"{self.platform_url}/api/GetEnterpriseToken?{query}")
-            self._tokens[creator] = answer.text
-        headers = {"Authorization": f"Bearer {self._tokens[creator]}"}
-        return await self.http.request(method, self.api_url + path, json=body, headers=headers)
+            self._tokens[creator, scope] = answer.text
+        sent = {"Authorization": f"Bearer {self._tokens[creator, scope]}"} | (headers or {})
+        return await self.http.request(method, self.api_url + path, json=body, headers=sent)
 
     async def order(self, body: Any, *, creator: str = "ttd") -> httpx.Response:
         """Order a chain."""
