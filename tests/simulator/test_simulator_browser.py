@@ -109,3 +109,14 @@ async def test_no_page_is_wider_than_the_window(page: Page, width: int) -> None:
         for path in PATHS:
             await page.goto(f"{simulator.http.base_url}{path}")
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+async def test_no_page_is_wider_than_a_phone(page: Page) -> None:
+    async with a_simulator() as simulator:
+        await send(simulator, "Ny post")
+        await simulator.send_sms("4799999901", "Hei")
+        await page.set_viewport_size({"width": 400, "height": 800})
+        for path in ("/", "/sim/mailbox", "/sim/phones", "/sim/persons", "/sim/persons/07846532042"):
+            await page.goto(f"{simulator.http.base_url}{path}")
+            wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            assert not await page.evaluate(wide), path
