@@ -109,6 +109,12 @@ async def test_the_number_is_sent_in_the_form_that_the_gateway_documents(gateway
     assert gateway.requests[0].value("RCV") == "4799999999"
 
 
+async def test_a_long_text_is_passed_on_whole(gateway: GatewayPeer) -> None:
+    async with provider_for(gateway) as provider:
+        await provider.send(an_sms(body=2145 * "a"))
+    assert gateway.requests[0].value("TEXT") == 2145 * "a"
+
+
 async def test_a_long_sender_is_passed_on_unchanged(gateway: GatewayPeer) -> None:
     async with provider_for(gateway) as provider:
         await provider.send(an_sms(sender="Digitaliseringsdirektoratet"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 import uvicorn
 
 from altinn_notifications.clock import TurnableClock
+from altinn_notifications.reports.matching import LADDER_SECONDS
 from altinn_notifications.settings import (
     AcsSettings,
     DatabaseSettings,
@@ -40,9 +42,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from altinn_notifications.clock import FixedClock
+    from altinn_notifications.database.pool import Database
     from support.service import Service
 
 LISTED = "+4799999001"
+PUT_OFF = "SELECT count(*) FROM events WHERE kind = 'send-returned'"
+TRIED = "SELECT count(*) FROM delivery_reports WHERE attempts = $1"
+DEAD = "SELECT channel, reason, attempt_count FROM dead_delivery_reports"
 
 
 @dataclass(slots=True)
@@ -327,6 +333,42 @@ async def test_a_silent_gateway_is_asked_once_for_an_owner_who_wants_no_sms_twic
         await site.turn_to(NOON + 2 * DAY + 6 * MINUTE)
         await site.ends_as(held, "SMS_Failed_TTL")
         assert len(site.gateway.requests) == 3
+
+
+async def test_a_gateway_that_is_not_there_has_taken_nothing_so_that_even_such_an_owners_sms_is_tried_again(
+    database_url: str, db: Database, clock: FixedClock
+) -> None:
+    settings = {"sms_unknown_outcome_hold_creators": ["ttd"]}
+    async with a_site(database_url, clock, notification=settings) as site:
+        await site.gateway.shut()
+        shipment_id = await site.sms("+4799999999")
+        await until(lambda: db.fetchval(PUT_OFF), "the SMS waits for its gateway")
+        await site.gateway.reopen()
+        await site.turn_to(NOON + 6 * MINUTE)
+        await site.ends_as(shipment_id, "SMS_Accepted")
+        assert len(site.gateway.requests) == 1
+
+
+async def test_a_report_about_nothing_is_tried_seven_times_and_then_dead(
+    database_url: str, db: Database, clock: FixedClock
+) -> None:
+    report = "<MSGLST><MSG><REF>nobody's</REF><RCV>4799999999</RCV><STATE>DELIVRD</STATE></MSG></MSGLST>"
+    credentials = {"report_username": "gateway", "report_password": "secret"}
+    async with a_site(database_url, clock, sms=credentials) as site:
+        answer = await site.service.client.post(
+            "/notifications/sms/api/v1/reports",
+            content=report,
+            headers={"Content-Type": "application/xml"},
+            auth=("gateway", "secret"),
+        )
+        assert answer.status_code == 200
+        moment = NOON
+        for tries, wait in enumerate(LADDER_SECONDS, start=1):
+            await until(partial(db.fetchval, TRIED, tries), f"it was tried {tries} times")
+            moment += wait * SECOND
+            await site.turn_to(moment)
+        (dead,) = await until(lambda: db.fetch(DEAD), "the report is dead")
+        assert tuple(dead) == (2, "RETRY_THRESHOLD_EXCEEDED", 7)
 
 
 async def test_a_report_that_overtakes_the_gateways_answer_is_applied_with_it(

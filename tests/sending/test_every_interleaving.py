@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from altinn_notifications.database.pool import Database
     from altinn_notifications.sending.claims import Claimed
 
-RUNS = int(os.environ.get("INTERLEAVINGS", "14"))
+RUNS = int(os.environ.get("INTERLEAVINGS", "20"))
 SEED = os.environ.get("INTERLEAVING_SEED")
 STEPS = 90
 HOLDER, DOMAIN, WORKER = "skd", "altinn.cloud", 7
