@@ -180,16 +180,18 @@ async def test_mail_that_may_have_arrived_keeps_its_operation_id_through_later_r
 
 async def test_an_sms_whose_reference_is_anothers_is_set_aside(db: Database, clock: FixedClock) -> None:
     orders = [an_sms_order(), an_sms_order()]
-    first, second = await processed(db, clock, *orders)
+    both = await processed(db, clock, *orders)
     link = ScriptedProvider("link", [Accepted("same"), Accepted("same")])
     lane = a_lane(db, clock, link, "sms-anytime", concurrency=1)
     await drain(lane)
-    assert (await result_of(db, first), await result_of(db, second)) == ("Accepted", "Sending")
+    results = {await result_of(db, sms): (sms, order.id) for sms, order in zip(both, orders, strict=True)}
+    assert set(results) == {"Accepted", "Sending"}
+    aside, its_order = results["Sending"]
     clock.turn(DAY)
     await drain(lane)
     assert len(link.sent) == 2
     await terminate_expired(db, now=NOON + 3 * DAY, offset=5 * MINUTE, batch_size=100)
-    assert (await result_of(db, second), await status_of(db, orders[1].id)) == ("Failed_TTL", "Completed")
+    assert (await result_of(db, aside), await status_of(db, its_order)) == ("Failed_TTL", "Completed")
 
 
 async def test_a_call_that_could_not_be_recorded_is_not_made_and_goes_out_when_the_database_is_back(

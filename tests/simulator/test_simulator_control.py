@@ -12,6 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 AT_START = {
     "settings": {
         "reportDelayMs": 0,
+        "operationDelayMs": 500,
         "latencyMs": 0,
         "allowList": [],
         "contactDelaySeconds": 0,
@@ -20,7 +21,8 @@ AT_START = {
     "faults": [],
     "mailbox": {"messages": 0, "reportsWaiting": 0},
     "phones": {"messages": 0, "reportsWaiting": 0},
-    "registers": {"persons": 18, "organisations": 11, "users": 510, "grants": 259, "dialogs": 0},
+    "files": 4,
+    "registers": {"persons": 27, "organisations": 11, "users": 510, "grants": 259, "dialogs": 0},
     "conditions": 9,
 }
 
@@ -28,6 +30,7 @@ AT_START = {
 async def test_a_reset_brings_everything_back_to_the_start(simulator: Running) -> None:
     settings = {
         "reportDelayMs": 60_000,
+        "operationDelayMs": 500,
         "latencyMs": 1,
         "allowList": ["+4799999001"],
         "contactDelaySeconds": 600,
@@ -60,6 +63,7 @@ async def test_a_setting_that_is_not_named_stays(simulator: Running) -> None:
     answer = await simulator.http.put("/sim/settings", json={"allowList": ["004799999001", "47 99 99 90 03"]})
     assert answer.json() == {
         "reportDelayMs": 5,
+        "operationDelayMs": 500,
         "latencyMs": 0,
         "allowList": ["+4799999001", "+4799999003"],
         "contactDelaySeconds": 0,
