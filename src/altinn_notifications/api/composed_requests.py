@@ -6,14 +6,12 @@ from typing import Annotated
 from altinn_notifications.api.contract import About, Key, RequiredText
 from altinn_notifications.api.order_requests import (
     Condition,
-    ContentTypeOrNumber,
     DialogportenAssociation,
+    EmailSettings,
     IdempotencyId,
-    PolicyOrNumber,
     SendTime,
 )
 from altinn_notifications.api.scalars import UriReference
-from altinn_notifications.orders.model import ContentType, SendingTimePolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -30,16 +28,9 @@ class EmailAttachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ComposedEmailSettings:
+class ComposedEmailSettings(EmailSettings):
     """What an email says, how, and with which files."""
 
-    subject: Annotated[RequiredText, About("Line breaks become spaces.")]
-    body: RequiredText
-    sender_email_address: Annotated[str | None, About("The service's own address if left out.")] = None
-    content_type: ContentTypeOrNumber = ContentType.PLAIN
-    sending_time_policy: Annotated[PolicyOrNumber, About("Only Anytime is possible for email.")] = (
-        SendingTimePolicy.ANYTIME
-    )
     attachments: tuple[EmailAttachment | None, ...] | None = None
 
 
