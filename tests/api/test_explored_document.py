@@ -200,7 +200,7 @@ def _explore(database_url: str) -> None:
             phases=(Phase.explicit, Phase.generate),
         )
         @given(requests, st.booleans(), st.just(server.callers[0]) | st.sampled_from(server.callers))
-        def explore(case: schemathesis.Case[Any], is_known: bool, caller: dict[str, str]) -> None:  # noqa: FBT001
+        def explore(case: schemathesis.Case[Any], is_known: bool, caller: dict[str, str]) -> None:  # noqa: FBT001 - hypothesis gives it by position
             if is_known and "id" in case.path_parameters:
                 case.path_parameters["id"] = explorer.known_id(case.operation.path)
             assume(case.operation.path != SHIPMENT or parse_guid(case.path_parameters["id"]))
