@@ -25,6 +25,7 @@ from support.orders import (
 )
 from support.providers import ScriptedProvider
 from support.times import DAY, HOUR, MINUTE, NOON, SECOND
+from support.waiting import until
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -408,6 +409,21 @@ async def test_whatever_is_pending_ends_five_minutes_after_its_expiry(
 async def test_one_termination_ends_more_than_a_batch(db: Database, clock: FixedClock) -> None:
     await processed(db, clock, *(an_sms_order() for _ in range(25)))
     assert await terminate_expired(db, now=NOON + 3 * DAY, offset=5 * MINUTE, batch_size=10) == 25
+
+
+async def test_what_somebody_holds_just_then_is_ended_as_soon_as_it_is_let_go(db: Database, clock: FixedClock) -> None:
+    email, held = await processed(db, clock, an_order(recipients=an_order().recipients * 2))
+    async with db.transaction() as sender:
+        await sender.execute("SELECT FROM notification_states WHERE notification_id = $1 FOR UPDATE", held)
+        ending = asyncio.create_task(terminate_expired(db, now=NOON + 3 * DAY, offset=5 * MINUTE, batch_size=100))
+        await until(lambda: ended(db, email), "the other is ended meanwhile")
+        assert await result_of(db, held) == "New"
+    assert await ending == 2
+    assert await result_of(db, held) == "Failed_TTL"
+
+
+async def ended(db: Database, notification_id: UUID) -> bool:
+    return await result_of(db, notification_id) == "Failed_TTL"
 
 
 async def test_accepted_mail_without_a_report_counts_as_delivered_after_the_set_time(

@@ -16,7 +16,7 @@ from altinn_notifications.settings import SendingSettings
 from support.lanes import a_lane, drain
 from support.orders import EMAIL, an_order, processed
 from support.providers import ScriptedProvider
-from support.times import DAY, HOUR, MINUTE, SECOND
+from support.times import DAY, HOUR, MINUTE, NOON, SECOND
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -155,6 +155,21 @@ def test_no_owner_is_always_last() -> None:
     sources = [(owner, "") for owner in "abc"]
     firsts = [next(iter(shares(sources, 1, most=ANYWHERE, turn=turn)))[0] for turn in range(6)]
     assert firsts == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_no_domain_of_an_owner_is_always_last() -> None:
+    sources = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+    firsts = [next(iter(shares(sources, 1, most={"x": 9, "y": 9}, turn=turn))) for turn in range(4)]
+    assert firsts == [("a", "x"), ("b", "x"), ("a", "y"), ("b", "y")]
+
+
+async def test_an_owner_whose_messages_have_expired_takes_nobodys_place(db: Database, clock: FixedClock) -> None:
+    await processed(db, clock, an_order_from("old.no"), an_order_from("ttd.no"), an_order(creator="skd"))
+    (sound,) = await processed(db, clock, an_order_from("ttd.no", "nav"))
+    await db.execute("UPDATE notification_states SET expiry = $1 WHERE creator <> 'nav'", NOON - SECOND)
+    smtp = ScriptedProvider("smtp")
+    await drain(a_lane(db, clock, smtp, limits=SendingSettings(messages_per_second={"smtp": 1})))
+    assert [sent.notification_id for sent in smtp.sent] == [sound]
 
 
 async def test_what_is_held_in_memory_leaves_one_owner_after_the_other(db: Database, clock: FixedClock) -> None:

@@ -34,7 +34,7 @@ from altinn_notifications.sending.schedules import decide, unknown
 from altinn_notifications.sending.shares import shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from typing import Any, Protocol
     from uuid import UUID
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from altinn_notifications.sending.pacing import Pacing
     from altinn_notifications.sending.routing import Route, Routes
     from altinn_notifications.sending.schedules import Decision, RetryPolicy
+    from altinn_notifications.sending.shares import Source
 
     Message_contra = TypeVar("Message_contra", contravariant=True)
 
@@ -188,8 +189,7 @@ class Lane(Generic[Message]):
             is_trial = self._routes.room("", now) < MANY
             ids = [] if besides or is_trial else await claims.claim_waking(connection, by, limit=room)
             most = {domain: min(self._routes.room(domain, now), purse.room(bucket_of(domain))) for domain in domains}
-            self._turn += 1
-            ids += await claims.claim_new(connection, by, shares(sources, room - len(ids), most=most, turn=self._turn))
+            ids += await self._claim_new(connection, by, sources, room - len(ids), most)
             if is_trial and not besides:  # last: what was tried already may be the very message nobody answers
                 ids += await claims.claim_waking(connection, by, limit=room - len(ids))
             self._paced_until = purse.ready_at()
@@ -199,6 +199,17 @@ class Lane(Generic[Message]):
                 purse.spend(bucket_of(claim.sender_domain), 1)
             await purse.store(connection)
         return taken or (await self.claim(besides=besides) if ids else [])  # what is held makes room for others
+
+    async def _claim_new(
+        self, connection: Connection, by: Claimant, sources: Collection[Source], room: int, most: Mapping[str, int]
+    ) -> list[UUID]:
+        """Claim what is new. Who has nothing to send after all, because it expired, takes nobody's place."""
+        self._turn += 1
+        while asked := shares(sources, room, most=most, turn=self._turn):
+            if ids := await claims.claim_new(connection, by, asked):
+                return ids
+            sources = [source for source in sources if source not in asked]
+        return []
 
     async def _take(
         self, connection: Connection, ids: Sequence[UUID], now: datetime

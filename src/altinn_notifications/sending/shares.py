@@ -24,7 +24,7 @@ def shares(sources: Collection[Source], room: int, *, most: Mapping[str, int], t
     rest, given = dict(most), {}
     owners = [list(group) for _, group in groupby(sorted(sources), key=itemgetter(0))]
     for of_owner, portion in _portions(owners, room, turn):
-        for source, part in _portions(of_owner, portion, turn):
+        for source, part in _portions(of_owner, portion, turn // len(owners)):  # moves on once per turn of the owner
             granted = min(part, rest[source[1]])
             rest[source[1]] -= granted
             if granted:

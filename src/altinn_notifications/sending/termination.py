@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from altinn_notifications import events
@@ -28,6 +29,12 @@ TERMINATE: Final = """
     RETURNING s.notification_id, s.order_id, s.channel, s.provider, s.attempts, s.attempt_started,
         expired.result AS was, expired.attempt_open AS has_lost_call"""
 
+IS_LEFT: Final = """
+    SELECT EXISTS (SELECT FROM notification_states
+        WHERE result IN ('New', 'Sending', 'Succeeded', 'Accepted') AND channel = $1 AND expiry < $2)"""
+PASSES: Final = 20
+PASS_AGAIN_SECONDS: Final = 0.25
+
 SETTLE: Final = """
     WITH silent AS MATERIALIZED (
         SELECT notification_id FROM notification_states
@@ -42,23 +49,30 @@ SETTLE: Final = """
 async def terminate_expired(db: Database, *, now: datetime, offset: timedelta, batch_size: int) -> int:
     """End as `Failed_TTL` every pending notification that expired more than `offset` ago; the number ended.
 
-    Email first, then SMS; each batch is a transaction of its own, repeated until one is not full. A call that is still
-    open lost its worker: nobody knows what came of it, and the timeline says so (spec 08, 10.4).
+    Email first, then SMS; each batch is a transaction of its own, repeated until one is empty. A call that is still
+    open lost its worker: nobody knows what came of it, and the timeline says so (spec 08, 10.4). What somebody else
+    holds, such as a sender that stores an outcome, is passed over and looked at again for some seconds.
     """
     ended = 0
     for channel in (Channel.EMAIL, Channel.SMS):
-        while True:
-            async with db.transaction() as connection:
-                rows = await connection.fetch(TERMINATE, channel, now - offset, batch_size, now)
-                lost = [row for row in rows if row["has_lost_call"]]
-                lines = [_line(row, now, Kind.SEND_UNKNOWN, _lost_call(row)) for row in lost]
-                lines += [_line(row, now, Kind.TERMINATED, {"was": row["was"]}) for row in rows]
-                await _finish(connection, rows, lines, now)
-            count_unknown(row["channel"] for row in lost)
-            ended += len(rows)
-            if len(rows) < batch_size:
+        for _ in range(PASSES):
+            while count := await _terminate_batch(db, channel, now, offset, batch_size):
+                ended += count
+            if not await db.fetchval(IS_LEFT, channel, now - offset):
                 break
+            await asyncio.sleep(PASS_AGAIN_SECONDS)
     return ended
+
+
+async def _terminate_batch(db: Database, channel: Channel, now: datetime, offset: timedelta, limit: int) -> int:
+    async with db.transaction() as connection:
+        rows = await connection.fetch(TERMINATE, channel, now - offset, limit, now)
+        lost = [row for row in rows if row["has_lost_call"]]
+        lines = [_line(row, now, Kind.SEND_UNKNOWN, _lost_call(row)) for row in lost]
+        lines += [_line(row, now, Kind.TERMINATED, {"was": row["was"]}) for row in rows]
+        await _finish(connection, rows, lines, now)
+    count_unknown(row["channel"] for row in lost)
+    return len(rows)
 
 
 async def settle_silent_mail(db: Database, *, now: datetime, batch_size: int) -> int:
