@@ -48,11 +48,12 @@ async def link_to(gateway: GatewayPeer) -> AsyncIterator[Any]:
 
 
 async def send_sms(db: Database, clock: FixedClock, gateway: GatewayPeer, *answers: Answer) -> list[Order]:
-    """One order for each answer that the gateway gives, all sent."""
+    """One order for each answer that the gateway gives; each is sent, and its outcome stored, before the next."""
     orders = [an_sms_order() for _ in answers]
-    await processed(db, clock, *orders)
-    gateway.next(*answers)
-    await again(db, clock, gateway)
+    for order, answer in zip(orders, answers, strict=True):
+        await processed(db, clock, order)
+        gateway.next(answer)
+        await again(db, clock, gateway)
     return orders
 
 
