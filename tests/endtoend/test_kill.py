@@ -57,7 +57,8 @@ async def killed_while_sending(site: Deployment, db: Database) -> set[OpenCall]:
     """Kill the worker now and then until everything has left; the calls that were open at the kills."""
     worker, open_calls = await site.start("worker"), set[OpenCall]()
     total = EMAILS + TEXTS
-    for share in sorted(random.sample(range(3, 85), KILLS)):
+    early, late = range(3, 25), range(25, 85)  # SMS, which can be repeated, are soon gone
+    for share in sorted(random.sample(early, KILLS // 2) + random.sample(late, KILLS // 2)):
 
         async def has_come(share: int = share) -> bool:
             return site.collect().count * 100 >= share * total
@@ -86,7 +87,7 @@ async def test_no_message_of_a_killed_worker_is_lost_and_only_marked_ones_come_t
         assert all(len(set(arrived.mails[to])) == len(arrived.message_ids[to]) == 1 for to in repeated)
         assert await db.fetchval("SELECT count(*) FROM notification_log WHERE status = 'Delivered'") == EMAILS + TEXTS
         await until(lambda: has_feed(site), "every order is in the feed once", seconds=20)
-        assert arrived.repeated, "the kills met no open call; the test has shown nothing"
+        assert open_calls, "the kills met no open call; the test has shown nothing"
 
 
 async def has_feed(site: Deployment) -> bool:

@@ -18,6 +18,7 @@ from altinn_notifications.settings import SendingSettings
 if TYPE_CHECKING:
     from altinn_notifications.clock import Clock
     from altinn_notifications.database.pool import Database
+    from altinn_notifications.sending.fair_queue import FairQueue
 
 WINDOW = SendWindow(9, 17)
 MAIL_POLICY = RetryPolicy(
@@ -76,7 +77,7 @@ def a_lane(db: Database, clock: Clock, provider: Any, name: str = "email", **cha
 async def drain(lane: Lane[Any]) -> None:
     """Run the lane until it finds nothing left to send."""
     stop, calls = asyncio.Event(), 0
-    call = lane._call
+    call, give_back = lane._call, lane._give_back
 
     async def stop_instead(*_: Any) -> None:
         stop.set()
@@ -86,11 +87,17 @@ async def drain(lane: Lane[Any]) -> None:
         calls += 1
         return await call(*args)
 
+    async def send_the_rest(queue: FairQueue[Any]) -> None:
+        await queue.join()
+        await give_back(queue)
+
     setattr(lane, "_sleep", stop_instead)  # noqa: B010 - the one moment at which a lane has nothing to do
     setattr(lane, "_call", count_and_call)  # noqa: B010 - as above
+    setattr(lane, "_give_back", send_the_rest)  # noqa: B010 - a lane that sleeps goes on sending what it holds
     before = -1
-    while before < calls:  # a lane that stops gives back what it holds
+    while before < calls:  # an outcome may have made room for more
         before = calls
         stop.clear()
         await lane.run(stop)
     setattr(lane, "_call", call)  # noqa: B010 - as above
+    setattr(lane, "_give_back", give_back)  # noqa: B010 - as above
